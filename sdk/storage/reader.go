@@ -1,0 +1,117 @@
+package storage
+
+import (
+	"bytes"
+	"io"
+)
+
+// Reader reads a value, or the selected part of it. It gives exactly Length
+// bytes and then io.EOF, or an error; a body that ends early is DataLoss, never
+// io.EOF. Where the whole value is read, its CRC-32C is checked before the last
+// bytes are handed out; a mismatch is DataLoss.
+//
+// A Reader is used by one goroutine at a time and must be closed.
+type Reader struct {
+	// Object is the object the value belongs to.
+	Object Object
+	// Offset is the position in the value of the first byte to be read, and
+	// Length how many bytes the Reader gives in all.
+	Offset, Length int64
+
+	body io.ReadCloser
+	left int64
+	crc  uint32
+	err  error
+}
+
+// NewReader returns a Reader over body, which must give the length bytes of
+// obj's value from offset on; what it gives beyond them is not read. The Reader
+// owns body and closes it.
+func NewReader(obj Object, offset, length int64, body io.ReadCloser) *Reader {
+	return &Reader{Object: obj, Offset: offset, Length: length, body: body, left: length}
+}
+
+// NewBytesReader returns a Reader of the range r of a value held in memory. An
+// unsatisfiable range is OutOfRange. The value must not change while it is
+// read.
+func NewBytesReader(obj Object, r Range, value []byte) (*Reader, error) {
+	offset, length, err := r.Resolve(int64(len(value)))
+	if err != nil {
+		return nil, err
+	}
+	return NewReader(obj, offset, length, io.NopCloser(bytes.NewReader(value[offset:offset+length]))), nil
+}
+
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if r.left == 0 {
+		r.err = r.finish()
+		return 0, r.err
+	}
+	if int64(len(p)) > r.left {
+		p = p[:r.left]
+	}
+	n, err := r.body.Read(p)
+	r.left -= int64(n)
+	if r.whole() {
+		r.crc = Checksum(r.crc, p[:n])
+	}
+	if r.left == 0 {
+		if end := r.finish(); end != io.EOF { //nolint:errorlint // finish returns io.EOF itself
+			r.err = end
+			return 0, end
+		}
+		return n, nil
+	}
+	switch err {
+	case nil:
+	case io.EOF:
+		r.err = Annotate(Errorf(CodeDataLoss, "the value ended after %d of %d bytes", r.Length-r.left, r.Length), "get", r.Object.Key)
+		return 0, r.err
+	default:
+		r.err = Annotate(err, "get", r.Object.Key)
+	}
+	return n, r.err
+}
+
+func (r *Reader) whole() bool { return r.Offset == 0 && r.Length == r.Object.Size }
+
+func (r *Reader) finish() error {
+	if r.whole() && r.crc != r.Object.CRC32C {
+		return Annotate(Errorf(CodeDataLoss, "checksum mismatch: the object says %08x, its bytes give %08x", r.Object.CRC32C, r.crc), "get", r.Object.Key)
+	}
+	return io.EOF
+}
+
+// Close releases the resources behind the Reader. Closing before the end is
+// allowed and closing twice harmless.
+func (r *Reader) Close() error {
+	if r.body == nil {
+		return nil
+	}
+	body := r.body
+	r.body = nil
+	if r.err == nil {
+		r.err = Errorf(CodeInvalidArgument, "read after close")
+	}
+	return body.Close()
+}
+
+// Bytes reads the rest and closes the Reader. The caller owns the result. It
+// suits values known to be small: all of the rest is held in memory.
+func (r *Reader) Bytes() ([]byte, error) {
+	defer r.Close() //nolint:errcheck // everything was read, or the read error says more
+	buf := make([]byte, r.left)
+	if _, err := io.ReadFull(r, buf); err != nil {
+		return nil, r.err
+	}
+	if len(buf) == 0 { // an empty value has a checksum too
+		if _, err := r.Read(nil); err != io.EOF { //nolint:errorlint // Read returns io.EOF itself
+			return nil, err
+		}
+	}
+	return buf, nil
+}
