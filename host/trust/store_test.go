@@ -83,15 +83,16 @@ func TestDamagedCopyIsReplaced(t *testing.T) {
 	s := openStore(t)
 	path := write(t, folder(t)+"/p", script, 0o755)
 	copied, digest := prepare(t, s, path, Digest{})
-	damage := map[string]func(){
-		"other bytes": func() { write(t, copied, "#!/bin/sh\nexit 9\n", 0o500) },
-		"cut short":   func() { write(t, copied, "#!", 0o500) },
-		"other mode":  func() { chmod(t, copied, 0o644) },
-		"removed":     func() { _ = os.Remove(copied) },
+	damage := map[string]func(t *testing.T){
+		"other bytes": func(t *testing.T) { write(t, copied, "#!/bin/sh\nexit 9\n", 0o500) },
+		"cut short":   func(t *testing.T) { write(t, copied, "#!", 0o500) },
+		"other mode":  func(t *testing.T) { chmod(t, copied, 0o644) },
+		"removed":     func(t *testing.T) { _ = os.Remove(copied) },
 	}
 	for name, do := range damage {
 		t.Run(name, func(t *testing.T) {
-			do()
+			chmod(t, copied, 0o700)
+			do(t)
 			prepare(t, s, path, digest)
 			if got, err := os.ReadFile(copied); err != nil || string(got) != script {
 				t.Errorf("copy holds %q, %v", got, err)
