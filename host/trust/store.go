@@ -19,6 +19,10 @@ const (
 	partialMaxAge = time.Hour
 )
 
+// copyPrefix begins the name of every copy. The kernel shows the first 15 bytes of it as the name of the process, so that
+// ps and pgrep tell a plugin from the rest.
+const copyPrefix = "stowage-plugin-"
+
 // Store holds private copies of trusted binaries, named by their digest, in a directory that only the host's user may
 // enter. It is safe for concurrent use, also by several hosts sharing the directory: copies appear by rename.
 type Store struct {
@@ -61,7 +65,7 @@ func OpenStore(dir string) (*Store, error) {
 func (s *Store) Dir() string { return s.dir }
 
 // Path is where the copy of a digest is or would be.
-func (s *Store) Path(d Digest) string { return filepath.Join(s.dir, d.String()) }
+func (s *Store) Path(d Digest) string { return filepath.Join(s.dir, copyPrefix+d.String()) }
 
 // Prepare returns a path to launch whose bytes have the digest want: an existing copy if it still hashes to it, or else
 // a fresh copy of the binary at path, which is opened under the policy p. A zero want takes whatever is at path and
@@ -199,7 +203,7 @@ func (s *Store) Prune(keep func(Digest) bool) (int, error) {
 	removed := 0
 	var errs []error
 	for _, entry := range entries {
-		d, err := ParseDigest(entry.Name())
+		d, err := ParseDigest(strings.TrimPrefix(entry.Name(), copyPrefix))
 		if err != nil || keep(d) {
 			continue
 		}
