@@ -30,9 +30,10 @@ func (c explainingConn) Write(p []byte) (int, error) {
 	if !ok {
 		return c.TCPConn.Write(p)
 	}
-	doc := encodeProblem(problem{status: status, Code: storage.CodeInvalidArgument.String(), Detail: detail})
+	code := storage.CodeInvalidArgument.String()
+	doc := encodeProblem(problem{status: status, Code: code, Detail: detail})
 	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		status, http.StatusText(status), problemType, headerCode, storage.CodeInvalidArgument, len(doc), doc)
+		status, http.StatusText(status), problemType, headerCode, code, len(doc), doc)
 	if _, err := c.TCPConn.Write(answer); err != nil {
 		return 0, err
 	}
@@ -52,5 +53,6 @@ func parseRefusal(p []byte) (status int, detail string, ok bool) {
 		return 0, "", false
 	}
 	status, err := strconv.Atoi(string(line[:3]))
-	return status, "the request is not well-formed HTTP: " + string(body), err == nil && status >= 400
+	detail = fmt.Sprintf("the request is not well-formed HTTP (%s); is its path percent-encoded?", body)
+	return status, detail, err == nil && status >= 400
 }
