@@ -14,7 +14,7 @@ import (
 // stalls, breaks off or grows past the limit, and in io.EOF only when it is
 // whole. Only the time spent waiting for the caller counts.
 type requestBody struct {
-	body    io.ReadCloser
+	body    io.Reader
 	control *http.ResponseController
 	// window is the time for the next bufferSize bytes, of which left remains
 	// and moved have come.
@@ -84,8 +84,6 @@ func (b *requestBody) discard() bool {
 	_, err := io.CopyN(io.Discard, b, bufferSize)
 	return err == io.EOF || err == nil && b.ended() //nolint:errorlint // set by judge
 }
-
-func (b *requestBody) Close() error { return b.body.Close() }
 
 func overLimit(limit int64) error {
 	return storage.Errorf(storage.CodeTooLarge, "the value is larger than the %d bytes this host takes", limit)

@@ -11,7 +11,9 @@ type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
-	body    *requestBody
+	// body of the request; nil if there is none. net/http has to find its own
+	// in r.Body, to know what to do about the unread rest.
+	body *requestBody
 	// status that was sent; 0 until then.
 	status int
 }
@@ -19,13 +21,10 @@ type response struct {
 // lingerTime is how long the rest of a body nobody wants may take to arrive.
 const lingerTime = 5 * time.Second
 
-// newResponse prepares w and replaces r.Body by one that does not wait for
-// ever.
 func newResponse(w http.ResponseWriter, r *http.Request, opts Options) *response {
 	out := &response{ResponseWriter: w, control: http.NewResponseController(w), timeout: opts.BodyTimeout}
 	if r.Body != nil && r.Body != http.NoBody {
 		out.body = newRequestBody(r, out.control, opts)
-		r.Body = out.body
 	}
 	out.allowTime()
 	return out

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -25,7 +26,11 @@ func (h *handler) put(w *response, r *http.Request, key string) {
 		h.fail(w, r, overLimit(limit))
 		return
 	}
-	res, err := h.host.Store().Put(r.Context(), key, r.Body, opts)
+	var body io.Reader = http.NoBody
+	if w.body != nil {
+		body = w.body
+	}
+	res, err := h.host.Store().Put(r.Context(), key, body, opts)
 	f.remember(w.Header())
 	if err != nil {
 		h.failPut(w, r, err)
