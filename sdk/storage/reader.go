@@ -22,6 +22,7 @@ type Reader struct {
 	left int64
 	crc  uint32
 	err  error
+	done []func(read int64, err error)
 }
 
 // NewReader returns a Reader over body, which must give the length bytes of
@@ -94,11 +95,32 @@ func (r *Reader) Close() error {
 	}
 	body := r.body
 	r.body = nil
+	read, failure := r.Length-r.left, r.err
+	if failure == io.EOF { //nolint:errorlint // Read keeps io.EOF itself
+		failure = nil
+	}
 	if r.err == nil {
 		r.err = Errorf(CodeInvalidArgument, "read after close")
 	}
-	return body.Close()
+	err := body.Close()
+	for _, f := range r.done {
+		f(read, failure)
+	}
+	return err
 }
+
+// Wrap puts wrap around the source of r, beneath the accounting and the
+// checksum, which are done once however many layers there are. It is for
+// layers that guard or repair a stream: what wrap returns must give the same
+// bytes, and closing it must close what it was given. Call it before the first
+// Read.
+func (r *Reader) Wrap(wrap func(io.ReadCloser) io.ReadCloser) { r.body = wrap(r.body) }
+
+// OnClose has f called once, after Close closed the source, with the number of
+// bytes read and the error that ended the reading: nil if it reached the end
+// or was closed before. Functions are called in the order of registration, so
+// inner layers before outer ones. Call it before the first Read.
+func (r *Reader) OnClose(f func(read int64, err error)) { r.done = append(r.done, f) }
 
 // Bytes reads the rest and closes the Reader. The caller owns the result. It
 // suits values known to be small: all of the rest is held in memory.
