@@ -40,8 +40,20 @@ func (h *handle) Get(ctx context.Context, key string, opts storage.GetOptions) (
 		lease.Release()
 		return nil, err
 	}
-	r.OnClose(func(int64, error) { lease.Release() })
+	r.Wrap(func(source io.ReadCloser) io.ReadCloser { return leasedSource{source, lease} })
 	return r, nil
+}
+
+// leasedSource returns the lease when the source is closed, which a layer that
+// resumes broken streams does before the Reader is.
+type leasedSource struct {
+	io.ReadCloser
+	lease Lease
+}
+
+func (s leasedSource) Close() error {
+	defer s.lease.Release()
+	return s.ReadCloser.Close()
 }
 
 func (h *handle) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (storage.PutResult, error) {
