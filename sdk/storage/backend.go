@@ -21,8 +21,13 @@ type Backend interface {
 	// committed. It replaces value, metadata, content type and expiry
 	// together, and gives the object an etag no earlier version of it had,
 	// also when the bytes are the same. If ctx ends or body fails before the
-	// commit, the old value stays. Put reads body from the calling goroutine's
-	// point of view only until it returns, and never closes it.
+	// commit, the old value stays.
+	//
+	// An implementation reads body to io.EOF before it commits; any other end
+	// means that the value is incomplete. It does not read body after it has
+	// returned, and does not close it. An error that is not an [*Error] leaves
+	// the outcome unknown once body has ended; an [*Error] says with
+	// OutcomeUnknown whether the write may have happened.
 	Put(ctx context.Context, key string, body io.Reader, opts PutOptions) (PutResult, error)
 
 	// Stat returns what Get would, without the value.

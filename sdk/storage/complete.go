@@ -59,14 +59,16 @@ func (c *completed) Put(ctx context.Context, key string, body io.Reader, opts Pu
 	if err := c.checkPut(key, opts); err != nil {
 		return PutResult{}, Annotate(err, "put", key)
 	}
-	if limit := c.caps.MaxValueSize; limit > 0 {
-		if opts.SizeHint > limit {
-			return PutResult{}, Annotate(tooLarge(limit), "put", key)
-		}
-		body = &limitedBody{r: body, left: limit, limit: limit}
+	limit := c.caps.MaxValueSize
+	if limit > 0 && opts.SizeHint > limit {
+		return PutResult{}, Annotate(tooLarge(limit), "put", key)
 	}
-	res, err := c.Backend.Put(ctx, key, body, opts)
-	return res, Annotate(err, "put", key)
+	watched := &putBody{r: body, limit: limit}
+	res, err := c.Backend.Put(ctx, key, watched, opts)
+	if err != nil {
+		return PutResult{}, Annotate(judge(err, watched.ended), "put", key)
+	}
+	return res, nil
 }
 
 func (c *completed) Stat(ctx context.Context, key string, opts StatOptions) (Object, error) {
@@ -86,7 +88,10 @@ func (c *completed) Delete(ctx context.Context, key string, opts DeleteOptions) 
 		return Deleted{}, Annotate(err, "delete", key)
 	}
 	d, err := c.Backend.Delete(ctx, key, opts)
-	return d, Annotate(err, "delete", key)
+	if err != nil {
+		return Deleted{}, Annotate(judge(err, true), "delete", key)
+	}
+	return d, nil
 }
 
 func (c *completed) List(ctx context.Context, opts ListOptions) (Page, error) {
@@ -254,20 +259,36 @@ func tooLarge(limit int64) error {
 	return Errorf(CodeTooLarge, "the value is larger than the %d bytes the backend takes", limit)
 }
 
-// limitedBody fails with TooLarge instead of giving more than limit bytes.
-type limitedBody struct {
+// putBody fails with TooLarge instead of giving more than limit bytes (0: no
+// limit), and knows whether the backend saw the end, without which it may not
+// commit.
+type putBody struct {
 	r           io.Reader
-	left, limit int64
+	read, limit int64
+	ended       bool
 }
 
-func (l *limitedBody) Read(p []byte) (int, error) {
-	if int64(len(p)) > l.left+1 {
-		p = p[:l.left+1]
+func (b *putBody) Read(p []byte) (int, error) {
+	if b.limit > 0 && int64(len(p)) > b.limit-b.read+1 {
+		p = p[:b.limit-b.read+1]
 	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	if l.left < 0 {
-		return 0, tooLarge(l.limit)
+	n, err := b.r.Read(p)
+	b.read += int64(n)
+	if b.limit > 0 && b.read > b.limit {
+		return 0, tooLarge(b.limit)
 	}
+	b.ended = b.ended || err == io.EOF //nolint:errorlint // io.Reader returns io.EOF itself
 	return n, err
+}
+
+// judge says of a write that failed whether its outcome is known: a backend
+// that returns an *Error has said so itself, any other error of a write that
+// could have been committed leaves it open.
+func judge(err error, committable bool) error {
+	if _, explicit := err.(*Error); explicit { //nolint:errorlint // a wrapped one is not the backend's last word
+		return err
+	}
+	e := AsError(err)
+	e.OutcomeUnknown = e.OutcomeUnknown || committable
+	return e
 }

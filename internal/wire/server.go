@@ -1,0 +1,266 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pluginv1 "github.com/p2p-ai-agents/stowage/proto/stowage/plugin/v1"
+	storagev1 "github.com/p2p-ai-agents/stowage/proto/stowage/storage/v1"
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// Server serves a Plugin: its control operations, and the storage operations
+// of the backends it opened.
+type Server struct {
+	pluginv1.UnimplementedPluginServer
+	storagev1.UnimplementedStorageServer
+
+	plugin Plugin
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	backends map[string]*servedBackend
+	stopped  bool
+}
+
+// servedBackend is a backend under its id. While it is being opened, store is
+// nil.
+type servedBackend struct {
+	opened chan struct{} // closed when opening ended
+	store  storage.Store
+	order  keyOrder
+}
+
+// NewServer returns a Server of p. What panics inside p's backends is logged to
+// log.
+func NewServer(p Plugin, log *slog.Logger) *Server {
+	return &Server{plugin: p, log: log, backends: make(map[string]*servedBackend)}
+}
+
+// Register adds the server's services to g.
+func (s *Server) Register(g *grpc.Server) {
+	pluginv1.RegisterPluginServer(g, s)
+	storagev1.RegisterStorageServer(g, s)
+}
+
+// Describe implements the control service.
+func (s *Server) Describe(ctx context.Context, _ *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	d, err := s.plugin.Describe(ctx)
+	if err != nil {
+		return nil, statusFromError(err)
+	}
+	config, err := schemaToProto(d.Config)
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "the configuration schema: %v", err)
+	}
+	return &pluginv1.DescribeResponse{
+		Name: d.Name, Version: d.Version, Description: d.Description,
+		ProtocolMin: d.ProtocolMin, ProtocolMax: d.ProtocolMax, Config: config, Features: d.Features,
+	}, nil
+}
+
+// Validate implements the control service.
+func (s *Server) Validate(ctx context.Context, req *pluginv1.ValidateRequest) (_ *pluginv1.ValidateResponse, err error) {
+	defer func() { err = statusFromError(err) }()
+	defer recovered(s.log, "validate", "", false, &err)
+	if err := checkConfig(req.GetConfigJson()); err != nil {
+		return nil, storage.Errorf(storage.CodeInvalidArgument, "%w", err)
+	}
+	diags, err := s.plugin.Validate(ctx, req.GetName(), req.GetConfigJson())
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.ValidateResponse{Diagnostics: diagnosticsToProto(diags)}, nil
+}
+
+// Open implements the control service.
+func (s *Server) Open(ctx context.Context, req *pluginv1.OpenRequest) (_ *pluginv1.OpenResponse, err error) {
+	defer func() { err = statusFromError(err) }()
+	defer recovered(s.log, "open", "", false, &err)
+	if err := checkConfig(req.GetConfigJson()); err != nil {
+		return nil, storage.Errorf(storage.CodeInvalidArgument, "%w", err)
+	}
+	b := &servedBackend{opened: make(chan struct{})}
+	earlier, err := s.reserve(req.GetId(), b)
+	if err != nil {
+		return nil, err
+	}
+	if earlier != nil {
+		return earlier.response(ctx)
+	}
+	defer close(b.opened)
+	defer func() {
+		if b.store == nil {
+			s.forget(req.GetId())
+		}
+	}()
+	store, diags, err := s.plugin.Open(ctx, OpenRequest{ID: req.GetId(), Name: req.GetName(), Config: req.GetConfigJson(), StateDir: req.GetStateDir()})
+	if err != nil || diags.HasErrors() {
+		return &pluginv1.OpenResponse{Diagnostics: diagnosticsToProto(diags)}, err
+	}
+	s.mu.Lock()
+	stopped := s.stopped
+	if !stopped {
+		b.store = store
+	}
+	s.mu.Unlock()
+	if stopped {
+		return nil, errors.Join(errStopping(), store.Close(ctx))
+	}
+	return &pluginv1.OpenResponse{Diagnostics: diagnosticsToProto(diags), Capabilities: capabilitiesToProto(store.Capabilities())}, nil
+}
+
+// reserve enters b under id, or returns what is there already.
+func (s *Server) reserve(id string, b *servedBackend) (earlier *servedBackend, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, errStopping()
+	}
+	if earlier := s.backends[id]; earlier != nil {
+		return earlier, nil
+	}
+	s.backends[id] = b
+	return nil, nil
+}
+
+func (s *Server) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.backends, id)
+}
+
+// response answers a repeated Open.
+func (b *servedBackend) response(ctx context.Context) (*pluginv1.OpenResponse, error) {
+	select {
+	case <-b.opened:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if b.store == nil {
+		return nil, storage.Errorf(storage.CodeUnavailable, "opening the backend has just failed")
+	}
+	return &pluginv1.OpenResponse{Capabilities: capabilitiesToProto(b.store.Capabilities())}, nil
+}
+
+func errStopping() error {
+	return storage.Errorf(storage.CodeUnavailable, "the plugin is shutting down")
+}
+
+// backend returns the open backend of that id.
+func (s *Server) backend(id string) (*servedBackend, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.backends[id]; b != nil && b.store != nil {
+		return b, nil
+	}
+	return nil, storage.Errorf(storage.CodeUnavailable, "the plugin has no open backend with the id %q", id)
+}
+
+// CloseBackend implements the control service.
+func (s *Server) CloseBackend(ctx context.Context, req *pluginv1.CloseBackendRequest) (_ *pluginv1.CloseBackendResponse, err error) {
+	defer func() { err = statusFromError(err) }()
+	s.mu.Lock()
+	b := s.backends[req.GetId()]
+	s.mu.Unlock()
+	if b == nil {
+		return &pluginv1.CloseBackendResponse{}, nil
+	}
+	select {
+	case <-b.opened:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if b.store != nil {
+		if err := b.store.Close(ctx); err != nil {
+			return nil, err
+		}
+		s.forget(req.GetId())
+	}
+	return &pluginv1.CloseBackendResponse{}, nil
+}
+
+// Health implements the control service.
+func (s *Server) Health(ctx context.Context, _ *pluginv1.HealthRequest) (*pluginv1.HealthResponse, error) {
+	type health struct {
+		id  string
+		err error
+	}
+	stores := s.open()
+	answers := make(chan health, len(stores))
+	for id, store := range stores {
+		go func() { answers <- health{id, store.CheckHealth(ctx)} }()
+	}
+	resp := &pluginv1.HealthResponse{}
+	for range stores {
+		h := <-answers
+		b := &pluginv1.HealthResponse_Backend{Id: h.id}
+		if h.err != nil {
+			b.Error = errorToProto(h.err)
+		}
+		resp.Backends = append(resp.Backends, b)
+	}
+	return resp, nil
+}
+
+func (s *Server) open() map[string]storage.Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stores := make(map[string]storage.Store, len(s.backends))
+	for id, b := range s.backends {
+		if b.store != nil {
+			stores[id] = b.store
+		}
+	}
+	return stores
+}
+
+// Shutdown implements the control service.
+func (s *Server) Shutdown(ctx context.Context, req *pluginv1.ShutdownRequest) (*pluginv1.ShutdownResponse, error) {
+	grace := DefaultShutdownGrace
+	if req.GetGrace() != nil {
+		grace = req.GetGrace().AsDuration()
+	}
+	if err := s.Stop(ctx, grace); err != nil {
+		return nil, statusFromError(err)
+	}
+	return &pluginv1.ShutdownResponse{}, nil
+}
+
+// Stop closes all backends, in parallel and within grace, and opens no more.
+// It is idempotent.
+func (s *Server) Stop(ctx context.Context, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for id, store := range s.open() {
+		wg.Go(func() {
+			if err := store.Close(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("closing backend %q: %w", id, err))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return errors.Join(errs...)
+	case <-ctx.Done():
+		return storage.Errorf(storage.CodeDeadlineExceeded, "backends were still closing after %v", grace)
+	}
+}
