@@ -16,24 +16,17 @@ func Complete(b Backend) Store {
 	if c, ok := b.(*completed); ok {
 		return c
 	}
-	c := &completed{Backend: b, caps: b.Capabilities()}
+	c := &completed{Backend: b}
 	c.batcher, _ = b.(Batcher)
 	c.watcher, _ = b.(Watcher)
 	c.transactor, _ = b.(Transactor)
 	c.copier, _ = b.(Copier)
 	c.health, _ = b.(HealthChecker)
-	c.caps.Batch = c.caps.Batch && c.batcher != nil
-	c.caps.AtomicBatch = c.caps.AtomicBatch && c.batcher != nil
-	c.caps.Watch = c.caps.Watch && c.watcher != nil
-	c.caps.Transactions = c.caps.Transactions && c.transactor != nil
-	c.caps.Copy = c.caps.Copy && c.copier != nil
-	c.caps.HealthCheck = c.caps.HealthCheck && c.health != nil
 	return c
 }
 
 type completed struct {
 	Backend
-	caps       Capabilities
 	batcher    Batcher
 	watcher    Watcher
 	transactor Transactor
@@ -41,7 +34,18 @@ type completed struct {
 	health     HealthChecker
 }
 
-func (c *completed) Capabilities() Capabilities { return c.caps }
+// Capabilities are asked for anew each time: those of a host's own stores, which
+// stand for backends that come and go, may change.
+func (c *completed) Capabilities() Capabilities {
+	caps := c.Backend.Capabilities()
+	caps.Batch = caps.Batch && c.batcher != nil
+	caps.AtomicBatch = caps.AtomicBatch && c.batcher != nil
+	caps.Watch = caps.Watch && c.watcher != nil
+	caps.Transactions = caps.Transactions && c.transactor != nil
+	caps.Copy = caps.Copy && c.copier != nil
+	caps.HealthCheck = caps.HealthCheck && c.health != nil
+	return caps
+}
 
 func (c *completed) Get(ctx context.Context, key string, opts GetOptions) (*Reader, error) {
 	err := ValidateGet(key, opts)
@@ -59,7 +63,7 @@ func (c *completed) Put(ctx context.Context, key string, body io.Reader, opts Pu
 	if err := c.checkPut(key, opts); err != nil {
 		return PutResult{}, Annotate(err, "put", key)
 	}
-	limit := c.caps.MaxValueSize
+	limit := c.Capabilities().MaxValueSize
 	if limit > 0 && opts.SizeHint > limit {
 		return PutResult{}, Annotate(tooLarge(limit), "put", key)
 	}
@@ -116,7 +120,7 @@ func (c *completed) Batch(ctx context.Context, ops []BatchOp, opts BatchOptions)
 	if len(ops) == 0 {
 		return nil, nil
 	}
-	if !c.caps.Batch {
+	if !c.Capabilities().Batch {
 		return batchByOne(ctx, c, ops, opts)
 	}
 	results, err := c.batcher.Batch(ctx, ops, opts)
@@ -124,7 +128,7 @@ func (c *completed) Batch(ctx context.Context, ops []BatchOp, opts BatchOptions)
 }
 
 func (c *completed) Commit(ctx context.Context, tx Transaction) ([]BatchResult, error) {
-	if !c.caps.Transactions {
+	if !c.Capabilities().Transactions {
 		return nil, Annotate(unimplemented("transactions"), "commit", "")
 	}
 	err := ValidateTransaction(tx)
@@ -152,7 +156,7 @@ func (c *completed) checkResults(ops []BatchOp, results []BatchResult, err error
 }
 
 func (c *completed) Watch(ctx context.Context, opts WatchOptions) (EventStream, error) {
-	if !c.caps.Watch {
+	if !c.Capabilities().Watch {
 		return nil, Annotate(unimplemented("watching"), "watch", "")
 	}
 	if err := ValidateWatch(opts); err != nil {
@@ -164,13 +168,13 @@ func (c *completed) Watch(ctx context.Context, opts WatchOptions) (EventStream, 
 
 func (c *completed) Copy(ctx context.Context, src, dst string, opts CopyOptions) (PutResult, error) {
 	err := ValidateCopy(src, dst, opts)
-	if err == nil && !opts.If.IsNone() && !c.caps.ConditionalPut {
+	if err == nil && !opts.If.IsNone() && !c.Capabilities().ConditionalPut {
 		err = unimplemented("conditional writes")
 	}
 	if err != nil {
 		return PutResult{}, Annotate(err, "copy", dst)
 	}
-	if !c.caps.Copy {
+	if !c.Capabilities().Copy {
 		res, err := copyThrough(ctx, c, src, dst, opts)
 		return res, Annotate(err, "copy", dst)
 	}
@@ -179,7 +183,7 @@ func (c *completed) Copy(ctx context.Context, src, dst string, opts CopyOptions)
 }
 
 func (c *completed) CheckHealth(ctx context.Context) error {
-	if !c.caps.HealthCheck {
+	if !c.Capabilities().HealthCheck {
 		return nil
 	}
 	return Annotate(c.health.CheckHealth(ctx), "health", "")
@@ -193,10 +197,10 @@ func (c *completed) checkPut(key string, opts PutOptions) error {
 	if err := ValidatePut(key, opts); err != nil {
 		return err
 	}
-	if !opts.If.IsNone() && !c.caps.ConditionalPut {
+	if !opts.If.IsNone() && !c.Capabilities().ConditionalPut {
 		return unimplemented("conditional writes")
 	}
-	if opts.TTL > 0 && !c.caps.TTL {
+	if opts.TTL > 0 && !c.Capabilities().TTL {
 		return unimplemented("expiry")
 	}
 	return c.checkConsistency(opts.Consistency)
@@ -206,7 +210,7 @@ func (c *completed) checkDelete(key string, opts DeleteOptions) error {
 	if err := ValidateDelete(key, opts); err != nil {
 		return err
 	}
-	if !opts.If.IsNone() && !c.caps.ConditionalDelete {
+	if !opts.If.IsNone() && !c.Capabilities().ConditionalDelete {
 		return unimplemented("conditional deletes")
 	}
 	return c.checkConsistency(opts.Consistency)
@@ -216,7 +220,7 @@ func (c *completed) checkBatch(ops []BatchOp, opts BatchOptions) error {
 	if err := ValidateBatch(ops); err != nil {
 		return err
 	}
-	if opts.Atomic && !c.caps.AtomicBatch {
+	if opts.Atomic && !c.Capabilities().AtomicBatch {
 		return unimplemented("atomic batches")
 	}
 	if err := c.checkOps(ops); err != nil {
@@ -231,7 +235,7 @@ func (c *completed) checkOps(ops []BatchOp) error {
 		switch op.Kind {
 		case BatchPut:
 			err = c.checkPut(op.Key, op.Put)
-			if limit := c.caps.MaxValueSize; err == nil && limit > 0 && int64(len(op.Value)) > limit {
+			if limit := c.Capabilities().MaxValueSize; err == nil && limit > 0 && int64(len(op.Value)) > limit {
 				err = tooLarge(limit)
 			}
 		case BatchDelete:
@@ -245,7 +249,7 @@ func (c *completed) checkOps(ops []BatchOp) error {
 }
 
 func (c *completed) checkConsistency(level Consistency) error {
-	if !c.caps.Consistency.Has(level) {
+	if !c.Capabilities().Consistency.Has(level) {
 		return unimplemented(level.String() + " consistency")
 	}
 	return nil
