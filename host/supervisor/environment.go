@@ -18,9 +18,10 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // environment builds what a plugin sees, sorted. Nothing comes from the host but the variables named in pass; the values
 // in set win over those, and both win over the defaults: PATH, and HOME and TMPDIR, which are the plugin's private
-// directory, so that it neither finds the operator's dotfiles by accident nor leaves files behind.
+// directory, so that it neither finds the operator's dotfiles by accident nor leaves files behind. The SDK is told that
+// its stdin is the death pipe.
 func environment(private string, pass []string, set map[string]string) []string {
-	env := map[string]string{"PATH": defaultPath, "HOME": private, "TMPDIR": private}
+	env := map[string]string{"PATH": defaultPath, "HOME": private, "TMPDIR": private, wire.DeathPipeEnv: "1"}
 	for _, name := range pass {
 		if value, ok := os.LookupEnv(name); ok {
 			env[name] = value
@@ -41,7 +42,7 @@ func checkEnvironment(pass []string, set map[string]string) error {
 		switch {
 		case !envName.MatchString(name):
 			return fmt.Errorf("environment: %q is not the name of a variable", name)
-		case strings.HasPrefix(name, "PLUGIN_"), name == wire.Handshake().MagicCookieKey:
+		case strings.HasPrefix(name, "PLUGIN_"), name == wire.DeathPipeEnv, name == wire.Handshake().MagicCookieKey:
 			return fmt.Errorf("environment: %s belongs to the handshake between host and plugin", name)
 		}
 	}

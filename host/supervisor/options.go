@@ -79,8 +79,8 @@ type Options struct {
 	Cooldown     time.Duration // of the quarantine, after which one attempt is made; default 60 s
 
 	// ShutdownTimeout is what the plugin gets to close its backends when it is asked to stop; default 5 s. ExitTimeout is
-	// what it then gets to exit by itself, and again after SIGTERM; default 1 s. So Stop takes at most ShutdownTimeout
-	// + 2 ExitTimeout + 2 s (for SIGKILL) + 0.5 s (for its last output), by default 9.5 s.
+	// what it then gets to exit when its server is stopped, and again after SIGTERM; default 1 s. So Stop takes at most
+	// ShutdownTimeout + 2 ExitTimeout + 2 s (for SIGKILL) + 0.5 s (for its last output), by default 9.5 s.
 	ShutdownTimeout time.Duration
 	ExitTimeout     time.Duration
 }

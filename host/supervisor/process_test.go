@@ -209,7 +209,7 @@ func TestEnvironmentOfAPlugin(t *testing.T) {
 	slices.Sort(names)
 	want := []string{
 		"HOME", "PATH", "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR",
-		wire.Handshake().MagicCookieKey, "STOWAGE_TEST_PASSED", "STOWAGE_TEST_SET", "TMPDIR",
+		wire.DeathPipeEnv, wire.Handshake().MagicCookieKey, "STOWAGE_TEST_PASSED", "STOWAGE_TEST_SET", "TMPDIR",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("variables %q\nwant      %q", names, want)

@@ -155,29 +155,32 @@ func (s *session) alive(ctx context.Context) error {
 // ended is closed when the process is reaped and its last words are read.
 func (s *session) ended() <-chan struct{} { return s.runner.output }
 
-// stop ends the process as gently as it lets us: our own Shutdown, then go-plugin's together with SIGTERM and the closed
-// death pipe, then SIGKILL. Each step has its time; when ctx ends, the rest is skipped and the process is killed.
+// stop ends the process as gently as it lets us: our own Shutdown, which closes the backends; go-plugin's, which ends the
+// server; SIGTERM and the closed death pipe; SIGKILL. Each step has its time. When ctx ends, the rest is skipped and the
+// process killed.
 func (s *session) stop(ctx context.Context) {
 	defer s.destroy()
 	shutdown, cancel := context.WithTimeout(ctx, s.opts.ShutdownTimeout)
 	err := wire.NewClient(s.control).Shutdown(shutdown, s.opts.ShutdownTimeout)
 	cancel()
-	if err != nil && !s.hasEnded() {
-		s.logger.Warn("plugin did not shut down", "error", err)
-	}
-	if err == nil && s.awaitEnd(ctx, s.opts.ExitTimeout) || ctx.Err() != nil {
+	if ctx.Err() != nil || s.hasEnded() {
 		return
+	}
+	if err != nil {
+		s.logger.Warn("plugin did not close its backends", "error", err)
 	}
 	theirs := make(chan struct{})
 	go func() {
 		defer close(theirs)
-		s.plugin.Kill() // ends when the process does, which destroy sees to
+		s.plugin.Kill() // ends when the process does, which is seen to below
 	}()
-	s.runner.signal(syscall.SIGTERM)
-	s.runner.closeStdin()
 	if !s.awaitEnd(ctx, s.opts.ExitTimeout) {
-		s.logger.Warn("plugin is killed: it does not end by itself", "pid", s.runner.pid())
-		s.runner.signal(syscall.SIGKILL)
+		s.runner.signal(syscall.SIGTERM)
+		s.runner.closeStdin()
+		if !s.awaitEnd(ctx, s.opts.ExitTimeout) {
+			s.logger.Warn("plugin is killed: it does not end by itself", "pid", s.runner.pid())
+			s.runner.signal(syscall.SIGKILL)
+		}
 	}
 	<-theirs
 }
