@@ -21,6 +21,8 @@ const (
 	headerCreated     = "Stowage-Created"
 	headerExisted     = "Stowage-Existed"
 	headerCode        = "Stowage-Code"
+	// headerContentType is "none" where the Content-Type is not the stored one.
+	headerContentType = "Stowage-Content-Type"
 )
 
 // single returns the value of a header that may be given once.
@@ -122,7 +124,7 @@ func describe(header http.Header, o storage.Object) {
 	header.Set("ETag", quote(o.ETag))
 	header.Set("Last-Modified", o.ModTime.UTC().Format(http.TimeFormat))
 	header.Set(headerModified, timestamp(o.ModTime))
-	header.Set(headerChecksum, fmt.Sprintf("%08x", o.CRC32C))
+	header.Set(headerChecksum, checksum(o.CRC32C))
 	header.Set("Cache-Control", "no-cache")
 	if !o.ExpiresAt.IsZero() {
 		header.Set(headerExpires, timestamp(o.ExpiresAt))
@@ -137,16 +139,29 @@ func represent(header http.Header, o storage.Object) {
 	contentType := o.ContentType
 	if contentType == "" {
 		contentType = "application/octet-stream"
+		header.Set(headerContentType, "none")
 	}
 	header.Set("Content-Type", contentType)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	header.Set("Accept-Ranges", "bytes")
-	for name, value := range o.Metadata {
-		if !strings.HasPrefix(name, storage.ReservedMetadataPrefix) {
-			header.Set(headerMeta+name, value)
-		}
+	for name, value := range callerMetadata(o.Metadata) {
+		header.Set(headerMeta+name, value)
 	}
 }
+
+// callerMetadata leaves out the entries that are Stowage's own. It is never
+// nil.
+func callerMetadata(metadata map[string]string) map[string]string {
+	own := make(map[string]string, len(metadata))
+	for name, value := range metadata {
+		if !strings.HasPrefix(name, storage.ReservedMetadataPrefix) {
+			own[name] = value
+		}
+	}
+	return own
+}
+
+func checksum(crc uint32) string { return fmt.Sprintf("%08x", crc) }
 
 func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

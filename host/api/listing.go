@@ -26,6 +26,13 @@ type listedObject struct {
 	ContentType string     `json:"content_type"`
 	ModTime     time.Time  `json:"mod_time"`
 	ExpiresAt   *time.Time `json:"expires_at"` // null: never
+	*listedDetail
+}
+
+// listedDetail is what full=true adds.
+type listedDetail struct {
+	CRC32C   string            `json:"crc32c"`
+	Metadata map[string]string `json:"metadata"`
 }
 
 func (h *handler) list(w *response, r *http.Request) {
@@ -34,7 +41,7 @@ func (h *handler) list(w *response, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	opts, err := parseListOptions(r.URL.RawQuery)
+	opts, full, err := parseListOptions(r.URL.RawQuery)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -46,10 +53,10 @@ func (h *handler) list(w *response, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	h.writeJSON(w, r, documentOf(page))
+	h.writeJSON(w, r, documentOf(page, full))
 }
 
-func documentOf(page storage.Page) listing {
+func documentOf(page storage.Page, full bool) listing {
 	doc := listing{
 		Objects:        make([]listedObject, 0, len(page.Objects)),
 		Prefixes:       append([]string{}, page.Prefixes...),
@@ -63,6 +70,9 @@ func documentOf(page storage.Page) listing {
 			at := o.ExpiresAt.UTC()
 			listed.ExpiresAt = &at
 		}
+		if full {
+			listed.listedDetail = &listedDetail{CRC32C: checksum(o.CRC32C), Metadata: callerMetadata(o.Metadata)}
+		}
 		doc.Objects = append(doc.Objects, listed)
 	}
 	return doc
@@ -70,47 +80,53 @@ func documentOf(page storage.Page) listing {
 
 // parseListOptions reads a query. A parameter that is misspelt or repeated is
 // an error rather than a listing of something else.
-func parseListOptions(rawQuery string) (storage.ListOptions, error) {
-	var opts storage.ListOptions
+func parseListOptions(rawQuery string) (opts storage.ListOptions, full bool, err error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return opts, storage.Errorf(storage.CodeInvalidArgument, "the query is malformed: %w", err)
+		return opts, false, storage.Errorf(storage.CodeInvalidArgument, "the query is malformed: %w", err)
 	}
 	for name, values := range query {
 		if len(values) != 1 {
-			return opts, storage.Errorf(storage.CodeInvalidArgument, "the query has %d times %q", len(values), name)
+			return opts, false, storage.Errorf(storage.CodeInvalidArgument, "the query has %d times %q", len(values), name)
 		}
-		if err := setListOption(&opts, name, values[0]); err != nil {
-			return opts, err
+		switch value := values[0]; name {
+		case "prefix":
+			opts.Prefix = value
+		case "delimiter":
+			opts.Delimiter = value
+		case "token":
+			opts.Token = value
+		case "limit":
+			opts.Limit, err = parseLimit(value)
+		case "partial":
+			opts.AllowPartial, err = parseBool(name, value)
+		case "full":
+			full, err = parseBool(name, value)
+		default:
+			err = storage.Errorf(storage.CodeInvalidArgument,
+				"a listing has no parameter %q; it has prefix, delimiter, limit, token, partial and full", name)
+		}
+		if err != nil {
+			return opts, false, err
 		}
 	}
-	return opts, storage.ValidateList(opts)
+	return opts, full, storage.ValidateList(opts)
 }
 
-func setListOption(opts *storage.ListOptions, name, value string) error {
-	switch name {
-	case "prefix":
-		opts.Prefix = value
-	case "delimiter":
-		opts.Delimiter = value
-	case "token":
-		opts.Token = value
-	case "limit":
-		limit, err := strconv.Atoi(value)
-		if err != nil || !digits(value) || limit < 1 || limit > storage.MaxListLimit {
-			return storage.Errorf(storage.CodeInvalidArgument, "limit %q is not a number from 1 to %d", value, storage.MaxListLimit)
-		}
-		opts.Limit = limit
-	case "partial":
-		switch strings.ToLower(value) {
-		case "true":
-			opts.AllowPartial = true
-		case "false":
-		default:
-			return storage.Errorf(storage.CodeInvalidArgument, "partial %q is neither true nor false", value)
-		}
-	default:
-		return storage.Errorf(storage.CodeInvalidArgument, "a listing has no parameter %q; it has prefix, delimiter, limit, token and partial", name)
+func parseLimit(value string) (int, error) {
+	limit, err := strconv.Atoi(value)
+	if err != nil || !digits(value) || limit < 1 || limit > storage.MaxListLimit {
+		return 0, storage.Errorf(storage.CodeInvalidArgument, "limit %q is not a number from 1 to %d", value, storage.MaxListLimit)
 	}
-	return nil
+	return limit, nil
+}
+
+func parseBool(name, value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, storage.Errorf(storage.CodeInvalidArgument, "%s %q is neither true nor false", name, value)
 }

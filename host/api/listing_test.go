@@ -73,6 +73,28 @@ func TestTheFieldsOfAListing(t *testing.T) {
 	}
 }
 
+func TestAFullListing(t *testing.T) {
+	f := startMemory(t, Options{})
+	f.put("/v1/objects/a", "hello", "Stowage-Meta-Author: me")
+	f.put("/v1/objects/b", "")
+	var page struct {
+		Objects []struct {
+			CRC32C   string
+			Metadata map[string]string
+		}
+	}
+	a := f.do("GET", "/v1/objects?full=true", "")
+	if err := json.Unmarshal([]byte(a.body), &page); err != nil || len(page.Objects) != 2 {
+		t.Fatalf("%q: %v", a.body, err)
+	}
+	if o := page.Objects[0]; o.CRC32C != checksum(storage.Checksum(0, []byte("hello"))) || o.Metadata["author"] != "me" {
+		t.Errorf("the object is %+v", o)
+	}
+	if page.Objects[1].Metadata == nil {
+		t.Error("no metadata is null, not {}")
+	}
+}
+
 func TestListingPages(t *testing.T) {
 	f := startMemory(t, Options{})
 	for _, key := range []string{"a", "b/1", "b/2", "b/2/x", "c", "d e", "é"} {
@@ -118,7 +140,7 @@ func TestMalformedListings(t *testing.T) {
 	for _, query := range []string{
 		"limit=0", "limit=-1", "limit=10001", "limit=x", "limit=", "limit=1.5", "limit=%2B1", "limit=99999999999999999999",
 		"token=!", "token=bm90IGEgdG9rZW4", "prefix=%ff", "prefix=%00", "prefix=%zz", "prefix=" + strings.Repeat("p", 1025),
-		"delimiter=%ff", "partial=maybe", "partial=", "prefx=a", "prefix=a&prefix=b", "prefix=a;limit=1",
+		"delimiter=%ff", "partial=maybe", "partial=", "full=1", "prefx=a", "prefix=a&prefix=b", "prefix=a;limit=1",
 	} {
 		a := f.do("GET", "/v1/objects?"+query, "")
 		if a.StatusCode != 400 {

@@ -144,7 +144,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		s.cut()
 		_ = s.http.Close()
-		err = fmt.Errorf("stop the HTTP front: %d requests were cut off: %w", running, err)
+		err = fmt.Errorf("stop the HTTP front: running requests that were cut off: %d: %w", running, err)
 	}
 	if started {
 		<-s.done

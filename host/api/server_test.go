@@ -197,7 +197,7 @@ func TestShutdownCutsOffWhatDoesNotEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := f.server.Shutdown(ctx)
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 requests were cut off") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut off: 1") {
 		t.Errorf("Shutdown: %v", err)
 	}
 	if n := f.server.gate.count(); n != 0 {
