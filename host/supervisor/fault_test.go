@@ -235,9 +235,7 @@ func TestStoppedProcessIsReplaced(t *testing.T) {
 	h.opts.HealthInterval, h.opts.HealthTimeout, h.opts.HealthMisses = 50*time.Millisecond, 100*time.Millisecond, 2
 	p := h.start()
 	pid := p.Status().PID
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, p)
 	await(t, "a second generation", 10*time.Second, func() bool { return p.Status().Generation == 2 && p.Status().State == Ready })
 	if processExists(pid) {
 		t.Error("the stopped process still exists")
@@ -251,11 +249,11 @@ func TestStopIsBounded(t *testing.T) {
 	tests := []struct {
 		name   string
 		args   func(file string) []string
-		sigstp bool
+		frozen bool
 		within time.Duration
 	}{
 		{name: "well-behaved", within: time.Second},
-		{name: "stopped by SIGSTOP", sigstp: true, within: 3 * time.Second},
+		{name: "stopped by SIGSTOP", frozen: true, within: 3 * time.Second},
 		{name: "ignores SIGTERM and stdin", args: func(string) []string { return []string{"stubborn"} }, within: 3 * time.Second},
 		{name: "grandchild holds stderr", args: func(file string) []string { return []string{"grandchild=" + file} }, within: 3 * time.Second},
 		{name: "grandchild of another session holds stderr", args: func(file string) []string { return []string{"escaped=" + file} }, within: 3 * time.Second},
@@ -270,11 +268,8 @@ func TestStopIsBounded(t *testing.T) {
 				args = tt.args(file)
 			}
 			p := h.start(args...)
-			pid := p.Status().PID
-			if tt.sigstp {
-				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-					t.Fatal(err)
-				}
+			if tt.frozen {
+				freeze(t, p)
 			}
 			begin := time.Now()
 			h.stop(p)
@@ -296,9 +291,7 @@ func TestStopKillsAtOnceWhenItsContextHasEnded(t *testing.T) {
 	h := newHarness(t)
 	h.opts.ShutdownTimeout = time.Hour
 	p := h.start()
-	if err := syscall.Kill(p.Status().PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, p)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := time.Now()

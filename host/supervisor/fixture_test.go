@@ -120,6 +120,14 @@ func (h *harness) stop(p *Process) {
 	}
 }
 
+// freeze stops the process with SIGSTOP.
+func freeze(t *testing.T, p *Process) {
+	t.Helper()
+	if err := syscall.Kill(p.Status().PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // await polls what happens outside of this process.
 func await(t *testing.T, what string, within time.Duration, done func() bool) {
 	t.Helper()
