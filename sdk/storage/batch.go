@@ -113,7 +113,7 @@ func validateBatchOp(op BatchOp) error {
 
 // batchByOne applies a batch that is not atomic through the single
 // operations of b.
-func batchByOne(ctx context.Context, b Backend, ops []BatchOp, opts BatchOptions) ([]BatchResult, error) {
+func batchByOne(ctx context.Context, b Backend, ops []BatchOp, opts BatchOptions) []BatchResult {
 	results := make([]BatchResult, len(ops))
 	room := int64(MaxBatchBytes)
 	for i, op := range ops {
@@ -147,5 +147,5 @@ func batchByOne(ctx context.Context, b Backend, ops []BatchOp, opts BatchOptions
 			r.Existed = res.Existed
 		}
 	}
-	return results, nil
+	return results
 }

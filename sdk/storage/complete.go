@@ -39,7 +39,7 @@ type completed struct {
 func (c *completed) Capabilities() Capabilities {
 	caps := c.Backend.Capabilities()
 	caps.Batch = caps.Batch && c.batcher != nil
-	caps.AtomicBatch = caps.AtomicBatch && c.batcher != nil
+	caps.AtomicBatch = caps.AtomicBatch && caps.Batch
 	caps.Watch = caps.Watch && c.watcher != nil
 	caps.Transactions = caps.Transactions && c.transactor != nil
 	caps.Copy = caps.Copy && c.copier != nil
@@ -121,7 +121,7 @@ func (c *completed) Batch(ctx context.Context, ops []BatchOp, opts BatchOptions)
 		return nil, nil
 	}
 	if !c.Capabilities().Batch {
-		return batchByOne(ctx, c, ops, opts)
+		return c.checkResults(ops, batchByOne(ctx, c, ops, opts), nil, "batch")
 	}
 	results, err := c.batcher.Batch(ctx, ops, opts)
 	return c.checkResults(ops, results, err, "batch")
@@ -220,6 +220,9 @@ func (c *completed) checkBatch(ops []BatchOp, opts BatchOptions) error {
 	if err := ValidateBatch(ops); err != nil {
 		return err
 	}
+	if err := validateConsistency(opts.Consistency); err != nil {
+		return err
+	}
 	if opts.Atomic && !c.Capabilities().AtomicBatch {
 		return unimplemented("atomic batches")
 	}
@@ -273,8 +276,8 @@ type putBody struct {
 }
 
 func (b *putBody) Read(p []byte) (int, error) {
-	if b.limit > 0 && int64(len(p)) > b.limit-b.read+1 {
-		p = p[:b.limit-b.read+1]
+	if room := b.limit - b.read; b.limit > 0 && int64(len(p)) > room {
+		p = p[:room+1] // one more than fits shows that it does not
 	}
 	n, err := b.r.Read(p)
 	b.read += int64(n)

@@ -36,7 +36,7 @@ func ParseListToken(token string) (ListPosition, error) {
 		return ListPosition{}, badToken()
 	}
 	p := ListPosition{After: string(raw[2:]), IsPrefix: raw[1] == 'p'}
-	if ValidateKey(p.After) != nil {
+	if ValidateKey(p.After) != nil || p.Token() != token { // base64 ignores line breaks
 		return ListPosition{}, badToken()
 	}
 	return p, nil
