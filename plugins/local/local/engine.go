@@ -50,10 +50,13 @@ type engine interface {
 	// maintain does what has to be done now and then.
 	maintain()
 
-	// failed is closed when the engine cannot go on; health says why. Nil if
-	// that cannot happen.
+	// failed is closed when the engine cannot go on; health says why, and
+	// costs nothing. Nil if that cannot happen.
 	failed() <-chan struct{}
 	health() error
+
+	// probe returns nil if the engine could serve.
+	probe() error
 
 	// close releases everything. No other call is running or follows, unless
 	// abandon is set: then calls hang in the failed engine, and whatever they

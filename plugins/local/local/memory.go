@@ -171,6 +171,7 @@ func (e *memoryEngine) release(*record)         {}
 func (e *memoryEngine) maintain()               {}
 func (e *memoryEngine) failed() <-chan struct{} { return nil }
 func (e *memoryEngine) health() error           { return nil }
+func (e *memoryEngine) probe() error            { return nil }
 
 func (e *memoryEngine) close(bool) error {
 	e.mu.Lock()

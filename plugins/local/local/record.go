@@ -2,6 +2,7 @@ package local
 
 import (
 	"maps"
+	"os"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -75,6 +76,7 @@ type staged struct {
 	crc   uint32
 	place place
 	value chunks
+	file  *os.File // open until the value is settled or discarded
 	// reserved bytes of the quota; once committed they are the record's.
 	reserved  int64
 	committed bool

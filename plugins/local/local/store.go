@@ -65,7 +65,7 @@ func (s *store) CheckHealth(ctx context.Context) error {
 		return err
 	}
 	defer s.gate.leave()
-	return s.engine.health()
+	return s.engine.probe()
 }
 
 // enter begins an operation; s.gate.leave ends it.
