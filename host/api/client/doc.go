@@ -9,4 +9,8 @@
 // Unimplemented. Conditions, expiry and levels of consistency are declared as
 // capabilities, since only the host knows, and it answers Unimplemented to
 // what its backends cannot do. Metadata with reserved names does not pass.
+//
+// A write that was given up after all of it had been sent says that its outcome
+// is unknown. HTTP has no way to call it back: it may still land after a later
+// write that took another connection.
 package client

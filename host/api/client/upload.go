@@ -18,8 +18,12 @@ import (
 // makes an end of that.
 type upload struct {
 	// size is exact; −1 if it is unknown.
-	size    int64
-	stopped atomic.Bool
+	size int64
+	// canceled is the Err of the Put's context. Once it is set no byte more is
+	// sent, so that a Put that was canceled before the end of its body is not
+	// whole for the host either.
+	canceled func() error
+	stopped  atomic.Bool
 
 	// turn holds a token while the fields below are in use.
 	turn    chan struct{}
@@ -31,8 +35,8 @@ type upload struct {
 
 var errStopped = errors.New("the answer came before the end of the body")
 
-func newUpload(body io.Reader) *upload {
-	u := &upload{size: -1, turn: make(chan struct{}, 1), body: storage.NewChecksumReader(body)}
+func newUpload(ctx context.Context, body io.Reader) *upload {
+	u := &upload{size: -1, canceled: ctx.Err, turn: make(chan struct{}, 1), body: storage.NewChecksumReader(body)}
 	switch b := body.(type) {
 	case *bytes.Reader:
 		u.size = int64(b.Len())
@@ -58,6 +62,10 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	u.touched = true
 	n, err := u.body.Read(p)
+	if canceled := u.canceled(); canceled != nil {
+		u.err = canceled
+		return 0, u.err
+	}
 	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped io.EOF is no end
 		u.err = err
 		return n, err

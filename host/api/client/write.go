@@ -16,7 +16,7 @@ func (c *Client) Put(ctx context.Context, key string, body io.Reader, opts stora
 		return storage.PutResult{}, storage.Annotate(err, "put", key)
 	}
 	cl := objectCall("put", http.MethodPut, key, opts.Consistency, opts.Session)
-	cl.write, cl.body = true, newUpload(body)
+	cl.write, cl.body = true, newUpload(ctx, body)
 	cl.setCondition(opts.If)
 	if opts.ContentType != "" {
 		cl.header.Set("Content-Type", opts.ContentType)
