@@ -106,7 +106,7 @@ func TestSickBackendIsNoReasonToKill(t *testing.T) {
 // TestManySlowCallsAreNoReasonToKill holds every stream that the plugin allows, for longer than health checks may fail.
 func TestManySlowCallsAreNoReasonToKill(t *testing.T) {
 	h := newHarness(t)
-	h.opts.HealthInterval, h.opts.HealthTimeout, h.opts.HealthMisses = 50*time.Millisecond, 500*time.Millisecond, 1
+	h.opts.HealthInterval, h.opts.HealthTimeout, h.opts.HealthMisses = 50*time.Millisecond, 400*time.Millisecond, 3
 	p, store := startWithBackend(t, h, map[string]any{"delay": "2s"})
 	var wg sync.WaitGroup
 	for range wire.MaxConcurrentCalls + 1 {

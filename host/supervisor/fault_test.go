@@ -224,7 +224,7 @@ func TestGiveUpReplacesTheProcess(t *testing.T) {
 	pid := p.Status().PID
 	p.GiveUp(99, "another generation")
 	p.GiveUp(1, "a write of unknown outcome")
-	await(t, "a second generation", 10*time.Second, func() bool { return p.Status().Generation == 2 && p.Status().State == Ready })
+	await(t, "a second generation", 10*time.Second, func() bool { return p.Status().Generation >= 2 && p.Status().State == Ready })
 	if st := p.Status(); processExists(pid) || st.LastReason != "given up: a write of unknown outcome" {
 		t.Errorf("status %+v", st)
 	}
@@ -232,11 +232,11 @@ func TestGiveUpReplacesTheProcess(t *testing.T) {
 
 func TestStoppedProcessIsReplaced(t *testing.T) {
 	h := newHarness(t)
-	h.opts.HealthInterval, h.opts.HealthTimeout, h.opts.HealthMisses = 50*time.Millisecond, 100*time.Millisecond, 2
+	h.opts.HealthInterval, h.opts.HealthTimeout, h.opts.HealthMisses = 50*time.Millisecond, 300*time.Millisecond, 2
 	p := h.start()
 	pid := p.Status().PID
 	freeze(t, p)
-	await(t, "a second generation", 10*time.Second, func() bool { return p.Status().Generation == 2 && p.Status().State == Ready })
+	await(t, "a second generation", 10*time.Second, func() bool { return p.Status().Generation >= 2 && p.Status().State == Ready })
 	if processExists(pid) {
 		t.Error("the stopped process still exists")
 	}
@@ -252,7 +252,7 @@ func TestStopIsBounded(t *testing.T) {
 		frozen bool
 		within time.Duration
 	}{
-		{name: "well-behaved", within: time.Second},
+		{name: "well-behaved", within: 2 * time.Second},
 		{name: "stopped by SIGSTOP", frozen: true, within: 3 * time.Second},
 		{name: "ignores SIGTERM and stdin", args: func(string) []string { return []string{"stubborn"} }, within: 3 * time.Second},
 		{name: "grandchild holds stderr", args: func(file string) []string { return []string{"grandchild=" + file} }, within: 3 * time.Second},

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -123,9 +122,11 @@ func (h *harness) stop(p *Process) {
 // freeze stops the process with SIGSTOP.
 func freeze(t *testing.T, p *Process) {
 	t.Helper()
-	if err := syscall.Kill(p.Status().PID, syscall.SIGSTOP); err != nil {
+	pid := p.Status().PID
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	await(t, "stopped process", 5*time.Second, func() bool { return processState(pid) == 'T' })
 }
 
 // await polls what happens outside of this process.
@@ -152,15 +153,21 @@ func awaitState(t *testing.T, p *Process, within time.Duration, want State) Stat
 
 // processExists is true for a process that runs, stopped ones included, but not for a zombie.
 func processExists(pid int) bool {
-	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
-		return false
-	}
+	state := processState(pid)
+	return state != 0 && state != 'Z'
+}
+
+// processState is the letter that ps shows; 0 when there is no such process.
+func processState(pid int) byte {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return 0
 	}
 	_, rest, _ := bytes.Cut(stat, []byte(") "))
-	return len(rest) > 0 && rest[0] != 'Z'
+	if len(rest) == 0 {
+		return 0
+	}
+	return rest[0]
 }
 
 func readPID(t *testing.T, file string) int {

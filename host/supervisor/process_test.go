@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -242,5 +243,40 @@ func TestAutoMTLS(t *testing.T) {
 	}
 	if _, err := client.Health(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPluginOutlivesOtherThreads ends many threads: a plugin dies with the thread that forked it, which must not be one
+// that the runtime, or anybody's locked goroutine, may end.
+func TestPluginOutlivesOtherThreads(t *testing.T) {
+	h := newHarness(t)
+	p := h.process()
+	var wg sync.WaitGroup
+	endThreads := func() {
+		for range 32 {
+			wg.Go(runtime.LockOSThread) // a goroutine that ends locked takes its thread along
+		}
+		wg.Wait()
+	}
+	wg.Go(func() {
+		runtime.LockOSThread()
+		if err := p.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Wait()
+	endThreads()
+	client, _, err := p.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		endThreads()
+		if _, err := client.Health(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := p.Status(); st.State != Ready || st.Restarts != 0 {
+		t.Errorf("status %+v", st)
 	}
 }
