@@ -13,10 +13,11 @@ import (
 // systemError gives an error of the file system or the index its code. nil is
 // nil, and an *storage.Error stays as it is.
 func systemError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *storage.Error
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
