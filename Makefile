@@ -63,7 +63,7 @@ tidy: ## Tidy go.mod and tools/go.mod
 .PHONY: test
 test: ## Run every test with the race detector
 	@umask 022
-	tools/need gcc jq curl git
+	tools/need gcc jq curl
 	CGO_ENABLED=1 go test -race -count=1 -timeout 14m ./...
 
 .PHONY: fuzz
