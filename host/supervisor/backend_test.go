@@ -14,13 +14,13 @@ import (
 )
 
 // open opens a backend of the test plugin whose configuration is given.
-func open(t *testing.T, ctx context.Context, client *wire.Client, config map[string]any) storage.Store {
+func open(t *testing.T, client *wire.Client, config map[string]any) storage.Store {
 	t.Helper()
 	body, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, diags, err := client.Open(ctx, wire.OpenRequest{ID: "b", Name: "b", Config: body})
+	store, diags, err := client.Open(t.Context(), wire.OpenRequest{ID: "b", Name: "b", Config: body})
 	if err != nil || diags.HasErrors() {
 		t.Fatalf("Open: %v, %v", diags, err)
 	}
@@ -34,7 +34,7 @@ func startWithBackend(t *testing.T, h *harness, config map[string]any) (*Process
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, open(t, t.Context(), client, config)
+	return p, open(t, client, config)
 }
 
 func TestStopDoesNotWaitForABackendThatNeverCloses(t *testing.T) {

@@ -47,40 +47,69 @@ func TestLaunchThatFails(t *testing.T) {
 		state   State
 		forGood bool // it is not tried again
 	}{
-		{name: "crash before the handshake", args: []string{"crash"}, state: Backoff,
-			reason: []string{"exited with status 2 before the handshake", "panic: told to crash"}},
-		{name: "exit before the handshake", args: []string{"exit=3"}, state: Backoff,
-			reason: []string{"exited with status 3 before the handshake", "told to exit"}},
-		{name: "clean exit before the handshake", args: []string{"exit=0"}, state: Backoff,
-			reason: []string{"exited with status 0 before the handshake"}},
-		{name: "hang before the handshake", args: []string{"hang"}, state: Backoff,
-			reason: []string{"no handshake", "not ready within 1s"}},
-		{name: "stopped after the handshake", args: []string{"frozen"}, state: Backoff,
-			reason: []string{"not ready within 1s"}},
-		{name: "listens on tcp", args: []string{"elsewhere=tcp|127.0.0.1:1"}, state: Backoff,
-			reason: []string{"listens on tcp 127.0.0.1:1, not on a unix socket in the directory"}},
-		{name: "listens in a directory of others", args: []string{"elsewhere=unix|/tmp/socket"}, state: Backoff,
-			reason: []string{"listens on unix /tmp/socket"}},
-		{name: "wrong magic cookie", args: []string{"foreign"}, state: Quarantined, forGood: true,
-			reason: []string{"not a Stowage plugin", "magic cookie"}},
-		{name: "newer protocol", args: []string{"version=7"}, state: Quarantined, forGood: true,
-			reason: []string{"speaks version 7 of the Stowage plugin protocol, this host speaks 1", "upgrade the host"}},
-		{name: "no plugin at all", state: Backoff,
+		{
+			name: "crash before the handshake", args: []string{"crash"}, state: Backoff,
+			reason: []string{"exited with status 2 before the handshake", "panic: told to crash"},
+		},
+		{
+			name: "exit before the handshake", args: []string{"exit=3"}, state: Backoff,
+			reason: []string{"exited with status 3 before the handshake", "told to exit"},
+		},
+		{
+			name: "clean exit before the handshake", args: []string{"exit=0"}, state: Backoff,
+			reason: []string{"exited with status 0 before the handshake"},
+		},
+		{
+			name: "hang before the handshake", args: []string{"hang"}, state: Backoff,
+			reason: []string{"no handshake", "not ready within 1s"},
+		},
+		{
+			name: "stopped after the handshake", args: []string{"frozen"}, state: Backoff,
+			reason: []string{"not ready within 1s"},
+		},
+		{
+			name: "listens on tcp", args: []string{"elsewhere=tcp|127.0.0.1:1"}, state: Backoff,
+			reason: []string{"listens on tcp 127.0.0.1:1, not on a unix socket in the directory"},
+		},
+		{
+			name: "listens in a directory of others", args: []string{"elsewhere=unix|/tmp/socket"}, state: Backoff,
+			reason: []string{"listens on unix /tmp/socket"},
+		},
+		{
+			name: "wrong magic cookie", args: []string{"foreign"}, state: Quarantined, forGood: true,
+			reason: []string{"not a Stowage plugin", "magic cookie"},
+		},
+		{
+			name: "newer protocol", args: []string{"version=7"}, state: Quarantined, forGood: true,
+			reason: []string{"speaks version 7 of the Stowage plugin protocol, this host speaks 1", "upgrade the host"},
+		},
+		{
+			name: "no plugin at all", state: Backoff,
 			path:   func(*testing.T) string { return "/bin/true" },
-			reason: []string{"exited with status 0 before the handshake; is it a Stowage plugin?"}},
-		{name: "not executable", state: Quarantined,
+			reason: []string{"exited with status 0 before the handshake; is it a Stowage plugin?"},
+		},
+		{
+			name: "not executable", state: Quarantined,
 			path:   func(t *testing.T) string { return installed(t, 0o644, nil) },
-			reason: []string{"is not executable", "chmod a+x"}},
-		{name: "world-writable", state: Quarantined,
+			reason: []string{"is not executable", "chmod a+x"},
+		},
+		{
+			name: "world-writable", state: Quarantined,
 			path:   func(t *testing.T) string { return installed(t, 0o777, nil) },
-			reason: []string{"everybody may write", "chmod go-w"}},
-		{name: "truncated", state: Quarantined,
+			reason: []string{"everybody may write", "chmod go-w"},
+		},
+		{
+			name: "truncated", state: Quarantined,
 			path:   func(t *testing.T) string { return installed(t, 0o755, func(n int) int { return n / 2 }) },
-			reason: []string{"cut short"}},
-		{name: "missing", state: Quarantined,
+			reason: []string{"cut short"},
+		},
+		{
+			name: "missing", state: Quarantined,
 			path:   func(t *testing.T) string { return filepath.Join(t.TempDir(), "stowage-plugin-test") },
-			reason: []string{"no such file"}},
-		{name: "missing interpreter", state: Backoff,
+			reason: []string{"no such file"},
+		},
+		{
+			name: "missing interpreter", state: Backoff,
 			path: func(t *testing.T) string {
 				path := filepath.Join(t.TempDir(), "stowage-plugin-test")
 				if err := os.WriteFile(path, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
@@ -88,7 +117,8 @@ func TestLaunchThatFails(t *testing.T) {
 				}
 				return path
 			},
-			reason: []string{"interpreter it names, does not exist"}},
+			reason: []string{"interpreter it names, does not exist"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 func runAsHost(behaviour string) {
 	fail := func(err error) {
 		if err != nil {
-			fmt.Println("FAILED", err)
+			fmt.Fprintln(os.Stdout, "FAILED", err)
 			os.Exit(1)
 		}
 	}
@@ -31,7 +31,7 @@ func runAsHost(behaviour string) {
 		Store: store, RunDir: runDir, Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
 	})
 	fail(p.Start(context.Background()))
-	fmt.Println("READY", p.Status().PID, runDir.Path())
+	fmt.Fprintln(os.Stdout, "READY", p.Status().PID, runDir.Path())
 	select {}
 }
 

@@ -12,10 +12,10 @@ func TestRestartPolicy(t *testing.T) {
 
 	t.Run("doubles up to the maximum", func(t *testing.T) {
 		p := restartPolicy{opts: opts, jitter: noJitter}
-		want := []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}
-		for i, ms := range want {
-			if got, quarantined := p.failed(begin.Add(time.Duration(i)*time.Second), 0); got != ms*time.Millisecond || quarantined {
-				t.Errorf("failure %d: wait %v, quarantine %v; want %v", i, got, quarantined, ms*time.Millisecond)
+		want := []float64{0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30}
+		for i, seconds := range want {
+			if got, quarantined := p.failed(begin.Add(time.Duration(i)*time.Second), 0); got.Seconds() != seconds || quarantined {
+				t.Errorf("failure %d: wait %v, quarantine %v; want %v s", i, got, quarantined, seconds)
 			}
 		}
 		for i := range 80 { // the shift must not overflow

@@ -12,7 +12,7 @@ import (
 // shortDir is a base as /tmp is one.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "rd-")
+	dir, err := os.MkdirTemp("/tmp", "rd-") //nolint:usetesting // t.TempDir gives a long path
 	if err != nil {
 		t.Fatal(err)
 	}

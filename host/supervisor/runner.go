@@ -190,7 +190,7 @@ func (r *processRunner) Diagnose(context.Context) string { return r.log.summary(
 // its place.
 func (r *processRunner) PluginToHost(network, address string) (string, string, error) {
 	inDir := network == "unix" && strings.HasPrefix(filepath.Clean(address), r.dir+"/")
-	if !inDir && !(network == "tcp" && r.tcp) {
+	if !inDir && (network != "tcp" || !r.tcp) {
 		return "", "", fmt.Errorf("the plugin listens on %s %s, not on a unix socket in the directory that %s names",
 			network, address, plugin.EnvUnixSocketDir)
 	}

@@ -8,22 +8,19 @@ import (
 // State is where a plugin process is in its life.
 type State int
 
+// The states.
 const (
-	// Discovered: known but never started.
-	Discovered State = iota
-	// Starting: being launched, up to the return of Options.OnUp.
-	Starting
-	// Ready: serving.
-	Ready
-	// Backoff: it failed and is started again at Status.NextAttempt.
-	Backoff
-	// Quarantined: it failed too often, and one attempt is made at Status.NextAttempt; or it cannot work at all (not
-	// trusted, no Stowage plugin, another protocol), and NextAttempt is zero: it is not tried again.
+	Discovered State = iota // known but never started
+	Starting                // being launched, up to the return of Options.OnUp
+	Ready                   // serving
+	Backoff                 // it failed and is started again at Status.NextAttempt
+
+	// Quarantined is a plugin that failed too often or is not trusted, and is tried once at Status.NextAttempt; or one
+	// that cannot work at all (no Stowage plugin, another protocol), and then NextAttempt is zero: it is not tried again.
 	Quarantined
-	// Draining: it was asked to stop and finishes its work.
-	Draining
-	// Stopped: for good.
-	Stopped
+
+	Draining // it was asked to stop and finishes its work
+	Stopped  // for good
 )
 
 // String returns the name in lower case.

@@ -199,7 +199,7 @@ func (b *Binary) Digest(ctx context.Context) (Digest, error) {
 // copyTo writes the whole file to w and returns the digest of what was written.
 func (b *Binary) copyTo(ctx context.Context, w io.Writer) (Digest, error) {
 	h := sha256.New()
-	src := contextReader{ctx, io.NewSectionReader(b.file, 0, b.stamp.Size+1)}
+	src := interruptible{done: ctx.Err, r: io.NewSectionReader(b.file, 0, b.stamp.Size+1)}
 	n, err := io.Copy(io.MultiWriter(h, w), src)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -223,14 +223,15 @@ func (b *Binary) copyTo(ctx context.Context, w io.Writer) (Digest, error) {
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
 
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
+// interruptible stops reading when done returns an error.
+type interruptible struct {
+	done func() error
+	r    io.Reader
 }
 
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.done(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	return i.r.Read(p)
 }

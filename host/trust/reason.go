@@ -9,6 +9,7 @@ import (
 // them.
 type Reason string
 
+// The reasons.
 const (
 	NotFound      Reason = "not-found"      // no such file
 	Unreadable    Reason = "unreadable"     // the host may not open or read it

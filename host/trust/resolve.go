@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,12 +87,12 @@ func (p Policy) judgeDir(plugin, dir string, st *syscall.Stat_t) error {
 // pathError turns a failed system call into a reason an operator can act on.
 func pathError(plugin, path, call string, err error) error {
 	e := &Error{Plugin: plugin, Path: path, Err: &os.PathError{Op: call, Path: path, Err: err}}
-	switch err {
-	case syscall.ENOENT, syscall.ENOTDIR:
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
 		e.Reason, e.Detail, e.Err = NotFound, "there is no such file", err
-	case syscall.ELOOP:
+	case errors.Is(err, syscall.ELOOP):
 		e.Reason, e.Detail, e.Err = Changed, "became a symbolic link while it was opened", err
-	case syscall.EACCES, syscall.EPERM:
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		e.Reason, e.Detail, e.Err = Unreadable, "the host may not read it", err
 		e.Fix = fmt.Sprintf("run: chmod a+rX %s", shellQuote(path))
 	default:

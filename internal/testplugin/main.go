@@ -44,7 +44,7 @@ import (
 	"time"
 )
 
-// Set by the linker.
+//nolint:gochecknoglobals // the linker sets them
 var (
 	name      = "test"
 	version   = "1.0.0"
