@@ -44,7 +44,7 @@ type resumedSource struct {
 	source      io.ReadCloser
 	offset, end int64 // of what is still to be read
 	resumed     int
-	broken      error // of a read that gave bytes too
+	broken      error                // of a read that gave bytes too
 	may         func(err error) bool // after a wait
 	reopen      func(offset, length int64) (*storage.Reader, error)
 }
