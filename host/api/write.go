@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -18,7 +19,7 @@ func (h *handler) put(w *response, r *http.Request, key string) {
 	}
 	if coding, set := r.Header["Content-Encoding"]; set {
 		w.Header().Set("Accept-Encoding", "identity")
-		h.failAs(w, r, storage.Errorf(storage.CodeInvalidArgument, "Content-Encoding %q: values are stored as they are sent", coding),
+		h.failAs(w, r, storage.Errorf(storage.CodeInvalidArgument, "Content-Encoding %q: values are stored as they are sent", strings.Join(coding, ", ")),
 			http.StatusUnsupportedMediaType)
 		return
 	}
