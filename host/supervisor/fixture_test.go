@@ -27,21 +27,21 @@ func TestMain(m *testing.M) {
 		runAsHost(behaviour)
 		return
 	}
+	var err error
+	if buildDir, err = os.MkdirTemp("", "testplugin-"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if path, err := testPlugin(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(path))
-		}
+		_ = os.RemoveAll(buildDir)
 		os.Exit(code)
 	}))
 }
 
+var buildDir string
+
 // testPlugin builds internal/testplugin once per run of the test binary.
 var testPlugin = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "testplugin-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "stowage-plugin-test")
+	path := filepath.Join(buildDir, "stowage-plugin-test")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/p2p-ai-agents/stowage/internal/testplugin").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
