@@ -143,7 +143,7 @@ func (h *handler) contain(w *response, r *http.Request) {
 	switch v {
 	case nil:
 		return
-	case http.ErrAbortHandler: //nolint:errorlint // net/http compares it the same way
+	case http.ErrAbortHandler: // net/http compares it the same way
 		panic(v)
 	}
 	h.opts.Logger.Error("panic while answering a request", "method", r.Method, "panic", v, "stack", string(debug.Stack()))

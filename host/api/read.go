@@ -141,7 +141,7 @@ func (h *handler) get(w *response, r *http.Request, key string) {
 		h.answerWithout(w, r, v)
 		return
 	}
-	defer v.reader.Close() //nolint:errcheck // what counts was read, or the answer broke off
+	defer v.reader.Close()
 	h.stream(w, r, v)
 }
 

@@ -92,7 +92,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 func (s *Server) serve(listener net.Listener) {
 	defer close(s.done)
-	defer listener.Close() //nolint:errcheck // Serve has closed it already, unless it refused to begin
+	defer listener.Close() // Serve has closed it already, unless it refused to begin
 	var err error
 	if s.opts.TLS != nil {
 		err = s.http.ServeTLS(listener, "", "")

@@ -35,8 +35,10 @@ type Client struct {
 	closed    atomic.Bool
 }
 
-var _ storage.Backend = (*Client)(nil)
-var _ storage.HealthChecker = (*Client)(nil)
+var (
+	_ storage.Backend       = (*Client)(nil)
+	_ storage.HealthChecker = (*Client)(nil)
+)
 
 // Timeouts of a connection. How long an operation may take is up to its
 // context.

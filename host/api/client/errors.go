@@ -138,7 +138,7 @@ type answerBody struct {
 
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == nil || err == io.EOF { //nolint:errorlint // a wrapped io.EOF is no end
+	if err == nil || err == io.EOF { // a wrapped io.EOF is no end
 		return n, err
 	}
 	if canceled := b.canceled(); canceled != nil {

@@ -110,7 +110,7 @@ func (u *upload) roundTrip(ctx context.Context, transport http.RoundTripper, req
 	results, gone := make(chan result), make(chan struct{})
 	go func() {
 		var r result
-		r.resp, r.err = transport.RoundTrip(req)
+		r.resp, r.err = transport.RoundTrip(req) //nolint:bodyclose // by who takes the result
 		u.stop()
 		select {
 		case results <- r:
