@@ -36,14 +36,11 @@ func (c *Client) Describe(ctx context.Context) (*Description, error) {
 	if err != nil {
 		return nil, errorFromStatus(err, "describe", "", false)
 	}
-	config, err := schemaFromProto(resp.GetConfig(), 0)
+	d, err := descriptionFromProto(resp)
 	if err != nil {
-		return nil, storage.Annotate(storage.Errorf(storage.CodeInternal, "the plugin's configuration schema: %w", err), "describe", "")
+		return nil, storage.Annotate(storage.Errorf(storage.CodeInternal, "the plugin's description: %w", err), "describe", "")
 	}
-	return &Description{
-		Name: resp.GetName(), Version: resp.GetVersion(), Description: resp.GetDescription(),
-		ProtocolMin: resp.GetProtocolMin(), ProtocolMax: resp.GetProtocolMax(), Config: config, Features: resp.GetFeatures(),
-	}, nil
+	return d, nil
 }
 
 // Validate implements Plugin.

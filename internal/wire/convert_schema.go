@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -13,8 +12,11 @@ import (
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
 )
 
-// maxSchemaDepth bounds how deep blocks may nest.
-const maxSchemaDepth = 16
+// Bounds of a schema that a plugin may send.
+const (
+	maxSchemaDepth = 16   // of nested blocks
+	maxSchemaNames = 1000 // attributes and blocks, at all depths together
+)
 
 func schemaToProto(s *schema.Schema) (*pluginv1.Schema, error) {
 	out := &pluginv1.Schema{Doc: s.Doc}
@@ -47,38 +49,52 @@ func schemaToProto(s *schema.Schema) (*pluginv1.Schema, error) {
 
 // schemaFromProto also checks what a host relies on, since the schema comes
 // from somebody else's program.
-func schemaFromProto(p *pluginv1.Schema, depth int) (*schema.Schema, error) {
-	if depth > maxSchemaDepth {
-		return nil, fmt.Errorf("blocks nest more than %d deep", maxSchemaDepth)
+func schemaFromProto(p *pluginv1.Schema) (*schema.Schema, error) {
+	if n := countNames(p, 0); n > maxSchemaNames {
+		return nil, fmt.Errorf("it has more than %d attributes and blocks, or blocks nest too deep", maxSchemaNames)
 	}
+	out, err := bodyFromProto(p)
+	if err != nil {
+		return nil, err
+	}
+	return out, out.Check()
+}
+
+// countNames counts attributes and blocks, at all depths; too deep is too many.
+func countNames(p *pluginv1.Schema, depth int) int {
+	if depth > maxSchemaDepth {
+		return maxSchemaNames + 1
+	}
+	n := len(p.GetAttributes()) + len(p.GetBlocks())
+	for _, b := range p.GetBlocks() {
+		if n > maxSchemaNames {
+			break
+		}
+		n += countNames(b.GetBody(), depth+1)
+	}
+	return n
+}
+
+func bodyFromProto(p *pluginv1.Schema) (*schema.Schema, error) {
 	out := &schema.Schema{Doc: p.GetDoc()}
-	seen := map[string]bool{}
 	for _, a := range p.GetAttributes() {
 		attribute, err := attributeFromProto(a)
-		if err == nil && seen[a.GetName()] {
-			err = fmt.Errorf("declared twice")
-		}
 		if err != nil {
 			return nil, fmt.Errorf("attribute %q: %w", a.GetName(), err)
 		}
-		seen[a.GetName()] = true
 		out.Attributes = append(out.Attributes, attribute)
 	}
 	for _, b := range p.GetBlocks() {
 		nesting, err := nestingFromProto(b.GetNesting())
-		var body *schema.Schema
-		if err == nil {
-			body, err = schemaFromProto(b.GetBody(), depth+1)
-		}
-		if err == nil && (b.GetName() == "" || seen[b.GetName()]) {
-			err = fmt.Errorf("without a name of its own")
-		}
 		if err != nil {
 			return nil, fmt.Errorf("block %q: %w", b.GetName(), err)
 		}
-		seen[b.GetName()] = true
+		body, err := bodyFromProto(b.GetBody())
+		if err != nil {
+			return nil, fmt.Errorf("block %q: %w", b.GetName(), err)
+		}
 		out.Blocks = append(out.Blocks, schema.Block{
-			Name: b.GetName(), Nesting: nesting, Required: b.GetRequired(), MaxItems: int(b.GetMaxItems()), Doc: b.GetDoc(), Body: *body,
+			Name: b.GetName(), Nesting: nesting, Required: b.GetRequired(), MaxItems: int(min(b.GetMaxItems(), math.MaxInt32)), Doc: b.GetDoc(), Body: *body,
 		})
 	}
 	return out, nil
@@ -89,14 +105,8 @@ func attributeFromProto(p *pluginv1.Attribute) (schema.Attribute, error) {
 		Name: p.GetName(), Required: p.GetRequired(), Sensitive: p.GetSensitive(), Path: p.GetPath(),
 		Enum: p.GetEnum(), Min: p.Min, Max: p.Max, Pattern: p.GetPattern(), Doc: p.GetDoc(),
 	}
-	if a.Name == "" {
-		return a, fmt.Errorf("without a name")
-	}
 	var err error
 	if a.Type, err = schema.ParseType(p.GetType()); err != nil {
-		return a, err
-	}
-	if _, err := regexp.Compile(a.Pattern); err != nil {
 		return a, err
 	}
 	if len(p.GetDefaultJson()) > 0 {

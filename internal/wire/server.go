@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pluginv1 "github.com/p2p-ai-agents/stowage/proto/stowage/plugin/v1"
 	storagev1 "github.com/p2p-ai-agents/stowage/proto/stowage/storage/v1"
@@ -52,19 +50,14 @@ func (s *Server) Register(g *grpc.Server) {
 }
 
 // Describe implements the control service.
-func (s *Server) Describe(ctx context.Context, _ *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+func (s *Server) Describe(ctx context.Context, _ *pluginv1.DescribeRequest) (_ *pluginv1.DescribeResponse, err error) {
+	defer func() { err = statusFromError(err) }()
+	defer recovered(s.log, "describe", "", false, &err)
 	d, err := s.plugin.Describe(ctx)
 	if err != nil {
-		return nil, statusFromError(err)
+		return nil, err
 	}
-	config, err := schemaToProto(d.Config)
-	if err != nil {
-		return nil, status.Errorf(codes.Internal, "the configuration schema: %v", err)
-	}
-	return &pluginv1.DescribeResponse{
-		Name: d.Name, Version: d.Version, Description: d.Description,
-		ProtocolMin: d.ProtocolMin, ProtocolMax: d.ProtocolMax, Config: config, Features: d.Features,
-	}, nil
+	return descriptionToProto(d)
 }
 
 // Validate implements the control service.
