@@ -18,7 +18,7 @@ import (
 const (
 	DefaultMaxAttempts = 4
 	DefaultBaseDelay   = 50 * time.Millisecond
-	DefaultMaxDelay    = 5 * time.Second
+	DefaultMaxDelay    = time.Second
 	DefaultReplayBytes = 1 << 20
 )
 
