@@ -66,7 +66,7 @@ func openDirectory(path string) (*directory, error) {
 func makeDirectory(path string) error {
 	if info, err := os.Stat(path); err == nil {
 		if !info.IsDir() {
-			return fmt.Errorf("%s is not a directory", path)
+			return storage.Errorf(storage.CodeInvalidArgument, "%s is not a directory", path)
 		}
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -63,6 +64,8 @@ func openIndex(path string, create bool, history int, f *fault, files vfs.FS, on
 		if err := makeDirectory(path); err != nil {
 			return nil, systemError(err)
 		}
+	} else if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, storage.Errorf(storage.CodeDataLoss, "the index %s is missing: restore the directory, or give the backend another path", path)
 	}
 	lock, err := pebble.LockDirectory(path, files)
 	if err != nil {

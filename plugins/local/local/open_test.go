@@ -14,21 +14,35 @@ func openTestDisk(t testing.TB, opts DiskOptions) storage.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return storage.Complete(b)
+	return closedWith(t, b)
 }
 
 func openTestMemory(t testing.TB, opts MemoryOptions) storage.Store {
 	t.Helper()
-	b := OpenMemory(opts)
+	return closedWith(t, OpenMemory(opts))
+}
+
+// testStore is a completed store whose inside tests can look at.
+type testStore struct {
+	storage.Store
+	inside *store
+}
+
+func closedWith(t testing.TB, b storage.Backend) storage.Store {
 	t.Cleanup(func() {
 		if err := b.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return storage.Complete(b)
+	inside, _ := b.(*store)
+	return testStore{storage.Complete(b), inside}
+}
+
+func engineOf(t testing.TB, s storage.Store) engine {
+	t.Helper()
+	inside, ok := s.(testStore)
+	if !ok {
+		t.Fatalf("%T was not opened by this test", s)
+	}
+	return inside.inside.engine
 }

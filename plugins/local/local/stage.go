@@ -29,37 +29,47 @@ type stager struct {
 // fill reads the body until it ends, then ended is true, or until limit bytes
 // were read. Room is reserved before it is allocated.
 func (s *stager) fill(sizeHint, limit int64) (ended bool, err error) {
-	for s.size < limit {
+	for s.size < limit && !ended {
 		head := s.probe[:0]
 		if s.size > 0 { // most bodies end where a piece does: look before allocating
 			n, err := s.body.fill(s.probe[:])
-			if err != nil {
-				return err == io.EOF, notEOF(err)
+			if err != nil && err != io.EOF || n == 0 { //nolint:errorlint // a body that ends says so itself
+				return true, notEOF(err)
 			}
-			head = s.probe[:n]
+			head, ended = s.probe[:n], err != nil
 		}
 		room := s.nextChunk(sizeHint, limit)
+		if ended {
+			room = int64(len(head))
+		}
 		if err := s.reserve(room); err != nil {
 			return false, err
 		}
 		chunk := make([]byte, room)
-		copy(chunk, head)
-		n, err := s.body.fill(chunk[len(head):])
-		n += len(head)
-		if int64(n) < room {
-			chunk = slices.Clone(chunk[:n])
-			s.release(room - int64(n))
+		n := copy(chunk, head)
+		if !ended {
+			m, err := s.body.fill(chunk[n:])
+			if notEOF(err) != nil {
+				return false, err
+			}
+			n, ended = n+m, err != nil
 		}
-		s.crc = storage.Checksum(s.crc, chunk)
-		s.size += int64(n)
-		if n > 0 {
-			s.chunks = append(s.chunks, chunk)
-		}
-		if err != nil {
-			return err == io.EOF, notEOF(err)
-		}
+		s.add(chunk[:n])
 	}
-	return false, nil
+	return ended, nil
+}
+
+// add keeps chunk, without the part of it that was not filled.
+func (s *stager) add(chunk []byte) {
+	if unused := int64(cap(chunk) - len(chunk)); unused > 0 {
+		chunk = slices.Clone(chunk)
+		s.release(unused)
+	}
+	if len(chunk) > 0 {
+		s.chunks = append(s.chunks, chunk)
+		s.crc = storage.Checksum(s.crc, chunk)
+		s.size += int64(len(chunk))
+	}
 }
 
 func (s *stager) nextChunk(sizeHint, limit int64) int64 {
