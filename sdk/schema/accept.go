@@ -137,7 +137,9 @@ func (a *Attribute) acceptString(v cty.Value, path cty.Path) (cty.Value, *Diagno
 	}
 	if a.Pattern != "" {
 		if re, err := regexp.Compile(a.Pattern); err == nil && !re.MatchString(s) {
-			return cty.NilVal, a.problem(path, "Wrong format", "must match the pattern %s%s", a.Pattern, a.not(s))
+			d := a.problem(path, "Wrong format", "must match the pattern %s%s", a.Pattern, a.not(s))
+			d.Detail = withDoc(d.Detail, a.Doc)
+			return cty.NilVal, d
 		}
 	}
 	return v, nil
@@ -179,13 +181,13 @@ func (a *Attribute) acceptNumber(t Type, v cty.Value, path cty.Path) (cty.Value,
 	text := n.Text('g', 20)
 	if t == Integer {
 		if !n.IsInt() {
-			return cty.NilVal, a.problem(path, "Wrong type", "must be a whole number%s", a.not(text))
+			return cty.NilVal, a.problem(path, "Wrong type", "must be a whole number%s", a.notNumber(text))
 		}
 		if i, _ := n.Int(nil); !i.IsInt64() && !i.IsUint64() {
-			return cty.NilVal, a.problem(path, "Number out of range", "must fit into 64 bits%s", a.not(text))
+			return cty.NilVal, a.problem(path, "Number out of range", "must fit into 64 bits%s", a.notNumber(text))
 		}
 	}
-	return v, a.checkRange(n, text, path, func(bound float64) string { return strconv.FormatFloat(bound, 'g', -1, 64) })
+	return v, a.checkRange(n, a.notNumber(text), path, func(bound float64) string { return strconv.FormatFloat(bound, 'g', -1, 64) })
 }
 
 func (a *Attribute) acceptDuration(v cty.Value, path cty.Path) (cty.Value, *Diagnostic) {
@@ -200,10 +202,10 @@ func (a *Attribute) acceptDuration(v cty.Value, path cty.Path) (cty.Value, *Diag
 		return cty.NilVal, a.problem(path, "Not a duration", `must be a number with a unit (ns, us, ms, s, m, h), such as "30s" or "1m30s"%s`, a.not(v.AsString()))
 	}
 	if d < 0 && a.Min == nil {
-		return cty.NilVal, a.problem(path, "Value out of range", "must not be negative%s", a.not(d.String()))
+		return cty.NilVal, a.problem(path, "Value out of range", "must not be negative%s", a.not(v.AsString()))
 	}
-	return v, a.checkRange(big.NewFloat(d.Seconds()), d.String(), path, func(bound float64) string {
-		return time.Duration(bound * float64(time.Second)).String()
+	return v, a.checkRange(big.NewFloat(d.Seconds()), a.not(v.AsString()), path, func(bound float64) string {
+		return formatDuration(time.Duration(bound * float64(time.Second)))
 	})
 }
 
@@ -224,21 +226,21 @@ func (a *Attribute) acceptBytes(v cty.Value, path cty.Path) (cty.Value, *Diagnos
 	}
 	n := v.AsBigFloat()
 	size, _ := n.Int64()
-	return v, a.checkRange(n, ByteSize(size).String(), path, func(bound float64) string { return ByteSize(bound).String() })
+	return v, a.checkRange(n, a.not(ByteSize(size).String()), path, func(bound float64) string { return ByteSize(bound).String() })
 }
 
-func (a *Attribute) checkRange(n *big.Float, text string, path cty.Path, show func(float64) string) *Diagnostic {
+func (a *Attribute) checkRange(n *big.Float, not string, path cty.Path, show func(float64) string) *Diagnostic {
 	low := a.Min != nil && n.Cmp(big.NewFloat(*a.Min)) < 0
 	high := a.Max != nil && n.Cmp(big.NewFloat(*a.Max)) > 0
 	switch {
 	case !low && !high:
 		return nil
 	case a.Min != nil && a.Max != nil:
-		return a.problem(path, "Value out of range", "must be between %s and %s%s", show(*a.Min), show(*a.Max), a.not(text))
+		return a.problem(path, "Value out of range", "must be between %s and %s%s", show(*a.Min), show(*a.Max), not)
 	case low:
-		return a.problem(path, "Value out of range", "must be at least %s%s", show(*a.Min), a.not(text))
+		return a.problem(path, "Value out of range", "must be at least %s%s", show(*a.Min), not)
 	default:
-		return a.problem(path, "Value out of range", "must be at most %s%s", show(*a.Max), a.not(text))
+		return a.problem(path, "Value out of range", "must be at most %s%s", show(*a.Max), not)
 	}
 }
 
@@ -252,6 +254,26 @@ func (a *Attribute) not(value string) string {
 		value = string(short[:most]) + "…"
 	}
 	return ", not " + strconv.Quote(value)
+}
+
+func (a *Attribute) notNumber(text string) string {
+	if a.Sensitive {
+		return ""
+	}
+	return ", not " + text
+}
+
+// formatDuration drops the zeros that time.Duration writes after whole hours
+// and minutes.
+func formatDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // problem is an error of the form: "NAME" must be this, not that.

@@ -51,4 +51,5 @@ func Example() {
 	// https://bucket.example 30s 64MiB 3
 	// tiemout: Unknown attribute: There is no attribute named "tiemout" here. Did you mean "timeout"?
 	// url: Wrong format: "url" must match the pattern ^https://, not "http://bucket.example".
+	// Where the bucket is.
 }

@@ -130,7 +130,23 @@ func (t Type) phrase() string {
 		return `a size such as "64MiB" or a number of bytes`
 	}
 	if t.IsList() {
-		return "a list, each element " + t.Elem().phrase()
+		return "a list of " + t.Elem().plural()
 	}
-	return "a map, each value " + t.Elem().phrase()
+	return "a map of " + t.Elem().plural()
+}
+
+func (t Type) plural() string {
+	switch {
+	case t == Bool:
+		return "booleans"
+	case t == Integer:
+		return "whole numbers"
+	case t == Bytes:
+		return "sizes"
+	case t.IsList():
+		return "lists of " + t.Elem().plural()
+	case t.IsMap():
+		return "maps of " + t.Elem().plural()
+	}
+	return string(t) + "s"
 }

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
+)
+
+// evaluate computes an expression, in which there are functions but no
+// variables.
+func (d *document) evaluate(expr hclsyntax.Expression) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	for _, traversal := range expr.Variables() {
+		diags = append(diags, strayWord(traversal))
+	}
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	ctx := &hcl.EvalContext{Functions: map[string]function.Function{
+		functionEnv:  envFunction(d),
+		functionFile: fileFunction(d),
+	}}
+	value, diags := expr.Value(ctx)
+	for _, diag := range diags {
+		describeCall(diag)
+		diag.Summary = d.secrets.scrub(diag.Summary)
+		diag.Detail = d.secrets.scrub(diag.Detail)
+	}
+	return value, diags
+}
+
+func strayWord(traversal hcl.Traversal) *hcl.Diagnostic {
+	word := traversal.RootName()
+	switch {
+	case word == "backend" || word == "policy":
+		return errorAt(traversal.SourceRange(), "No reference possible here", "References to backends and policies can only be given to the attributes of policies and routes that take one.")
+	case word == "yes" || word == "on" || word == "no" || word == "off":
+		return errorAt(traversal.SourceRange(), "Unknown word", "%q means nothing here: write true or false.", word)
+	}
+	return errorAt(traversal.SourceRange(), "Unknown word", "%q means nothing here. Text must be in quotes: %q.", word, word)
+}
+
+// callProblem is the error of one of our functions, in the words for the
+// operator.
+type callProblem struct {
+	summary string
+	detail  string
+}
+
+func (p *callProblem) Error() string { return p.detail }
+
+// describeCall improves what hcl says about a failed call.
+func describeCall(diag *hcl.Diagnostic) {
+	if unknown, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](diag); ok {
+		name := unknown.CalledFunctionName()
+		diag.Summary = "Unknown function"
+		diag.Detail = "There is no function " + name + "()."
+		if meant := schema.Suggest(name, functionNames()); meant != "" {
+			diag.Detail += " Did you mean " + meant + "()?"
+		} else {
+			diag.Detail += " The functions are " + strings.Join(functionNames(), "() and ") + "()."
+		}
+		return
+	}
+	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](diag); ok {
+		var problem *callProblem
+		if errors.As(call.FunctionCallError(), &problem) {
+			diag.Summary, diag.Detail = problem.summary, problem.detail
+			if diag.Context != nil {
+				diag.Subject = diag.Context // the whole call
+			}
+		}
+	}
+}

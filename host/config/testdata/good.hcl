@@ -1,0 +1,72 @@
+host {
+  plugin_dirs     = ["./plugins", "/usr/lib/stowage"]
+  data_dir        = "./data"
+  listen          = "0.0.0.0:${env("PORT")}"
+  max_object_size = "5GiB"
+  tokens          = [file("secrets/token"), env("SUPABASE_KEY")]
+
+  tls {
+    cert_file = "cert.pem"
+    key_file  = "/etc/ssl/key.pem"
+  }
+}
+
+plugin "supabase" {
+  version       = ">= 1.0"
+  env           = ["HTTPS_PROXY"]
+  isolation     = "dedicated"
+  start_timeout = "20s"
+}
+
+plugin "remote" {
+  transport = "dial"
+  address   = "unix:run/remote.sock"
+}
+
+backend "disk" {
+  plugin   = "local"
+  priority = 10
+  config { path = "./data/disk" }
+}
+
+backend "memory" {
+  plugin = "local"
+}
+
+backend "cloud" {
+  plugin   = "supabase"
+  priority = 10
+  timeout  = "5s"
+
+  retry { max_attempts = 4 }
+  breaker { cooldown = "1m" }
+
+  config {
+    url              = "https://project.supabase.co"
+    service_role_key = file("secrets/key")
+    headers          = { accept = "text/plain" }
+
+    mirror { region = "eu" }
+    mirror {
+      region = "us"
+      lag    = "5s"
+    }
+  }
+}
+
+backend "spare" {
+  plugin   = "local"
+  enabled  = false
+  priority = 99
+}
+
+policy "first_available" "hot" {
+  order = [backend.memory, policy.safe, backend.disk]
+}
+
+policy "always_use" "safe" {
+  backend = backend.cloud
+}
+
+route "models/" { to = policy.safe }
+route ""        { to = policy.hot }

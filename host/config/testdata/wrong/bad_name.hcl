@@ -1,0 +1,3 @@
+backend "my disk" {
+  plugin = "local"
+}

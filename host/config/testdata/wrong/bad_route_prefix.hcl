@@ -1,0 +1,5 @@
+backend "disk" {
+  plugin = "local"
+}
+
+route "models" { to = backend.disk }

@@ -1,0 +1,3 @@
+host {
+  max_object_size = "5 GB of data"
+}

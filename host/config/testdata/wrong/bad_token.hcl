@@ -1,0 +1,3 @@
+host {
+  tokens = ["good-token", "hunter2 with spaces"]
+}

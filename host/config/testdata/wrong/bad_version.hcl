@@ -1,0 +1,3 @@
+plugin "local" {
+  version = "latest"
+}

@@ -1,0 +1,7 @@
+plugin "tape" {
+  transport = "child"
+}
+
+backend "tape" {
+  plugin = "tape"
+}

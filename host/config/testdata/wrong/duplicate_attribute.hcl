@@ -1,0 +1,5 @@
+backend "disk" {
+  plugin  = "local"
+  enabled = true
+  enabled = false
+}

@@ -1,0 +1,7 @@
+backend "disk" {
+  plugin = "local"
+}
+
+backend "disk" {
+  plugin = "local"
+}

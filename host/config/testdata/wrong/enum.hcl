@@ -1,0 +1,7 @@
+plugin "local" {
+  isolation = "dedicate"
+}
+
+host {
+  log_level = "verbose"
+}

@@ -1,0 +1,6 @@
+backend "cloud" {
+  plugin = "supabase"
+  config {
+    service_role_key = env("SUPABASE_KEY")
+  }
+}

@@ -1,0 +1,3 @@
+backend "cloud" {
+  plugin = "supabase"
+}

@@ -1,0 +1,7 @@
+backend {
+  plugin = "local"
+}
+
+policy "first_available" {
+  order = []
+}

@@ -1,0 +1,5 @@
+backend "disk" {
+  config {
+    path = "./data"
+  }
+}

@@ -1,0 +1,18 @@
+backend "cloud" {
+  plugin = "supabase"
+  config {
+    url              = "https://project.supabase.co"
+    service_role_key = env("SUPABASE_KEY")
+    mirror           = { region = "eu" }
+
+    headers {
+      accept = "text/plain"
+    }
+    mirror "eu" {
+      reigon = "eu"
+    }
+    miror {
+      region = "eu"
+    }
+  }
+}

@@ -1,0 +1,4 @@
+backend "cloud" {
+  plugin = "supabase"
+  config { service_role_key = "sk-hunter2" }
+}

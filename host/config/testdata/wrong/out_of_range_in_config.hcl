@@ -1,0 +1,6 @@
+backend "disk" {
+  plugin = "local"
+  config {
+    max_bytes = "2PiB"
+  }
+}

@@ -1,0 +1,3 @@
+policy "always_use" "a" {
+  backend = policy.a
+}

@@ -1,0 +1,3 @@
+backend "broken" {
+  plugin = "broken"
+}

@@ -1,0 +1,3 @@
+plugin "local" {
+  env = ["HTTPS_PROXY", "HOME=/root"]
+}

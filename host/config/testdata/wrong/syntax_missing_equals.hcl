@@ -1,0 +1,3 @@
+backend "disk" {
+  plugin "local"
+}

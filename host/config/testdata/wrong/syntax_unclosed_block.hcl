@@ -1,0 +1,6 @@
+backend "disk" {
+  plugin = "local"
+
+  config {
+    path = "./data"
+}

@@ -1,0 +1,8 @@
+backend "disk" {
+  plugin   = "local"
+  priorty  = 10
+
+  config {
+    pth = "./data/disk"
+  }
+}

@@ -1,0 +1,7 @@
+backend "disk" {
+  plugin = "local"
+  config {
+    pth      = "./data/disk"
+    compress = true
+  }
+}

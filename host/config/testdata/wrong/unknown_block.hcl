@@ -1,0 +1,3 @@
+backnd "disk" {
+  plugin = "local"
+}

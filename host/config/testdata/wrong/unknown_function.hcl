@@ -1,0 +1,7 @@
+backend "cloud" {
+  plugin = "supabase"
+  config {
+    url              = getenv("SUPABASE_URL")
+    service_role_key = fiel("secrets/supabase")
+  }
+}

@@ -1,0 +1,7 @@
+host {
+  plugin_dirs = ["./plugins", "/usr/lib/stowage"]
+}
+
+backend "disk" {
+  plugin = "locl"
+}

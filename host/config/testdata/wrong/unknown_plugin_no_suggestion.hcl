@@ -1,0 +1,3 @@
+backend "tape" {
+  plugin = "tape-library"
+}

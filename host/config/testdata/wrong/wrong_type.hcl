@@ -1,0 +1,8 @@
+host {
+  allowed_hosts = "example.org"
+}
+
+backend "disk" {
+  plugin   = "local"
+  priority = "high"
+}

@@ -1,0 +1,7 @@
+backend "disk" {
+  plugin = "local"
+  config {
+    path = ["./data"]
+    sync = "yes"
+  }
+}
