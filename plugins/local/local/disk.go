@@ -198,9 +198,11 @@ func (e *diskEngine) release(r *record) {
 	}
 }
 
-func (e *diskEngine) maintain() {
+func (e *diskEngine) maintain(ctx context.Context) {
 	e.files.retry()
-	e.space.restore()
+	if e.space.check(0) != nil {
+		e.index.reclaim(ctx)
+	}
 }
 
 func (e *diskEngine) failed() <-chan struct{} { return e.fault.set }

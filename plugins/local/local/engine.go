@@ -47,8 +47,8 @@ type engine interface {
 	// release frees the value of a version that was replaced or deleted.
 	release(r *record)
 
-	// maintain does what has to be done now and then.
-	maintain()
+	// maintain does what has to be done now and then, until ctx is done.
+	maintain(ctx context.Context)
 
 	// failed is closed when the engine cannot go on; health says why, and
 	// costs nothing. Nil if that cannot happen.

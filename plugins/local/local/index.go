@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -249,6 +250,26 @@ func (x *index) logBounds() (first, last uint64, err error) {
 		last = binary.BigEndian.Uint64(iter.Key()[1:])
 	}
 	return first, last, systemError(cmp.Or(iter.Error(), iter.Close()))
+}
+
+// reclaim gives the room of deleted values back to the disk now rather than in
+// the course of writing.
+func (x *index) reclaim(ctx context.Context) {
+	if x.fault.err() != nil {
+		return
+	}
+	flushed, err := x.db.AsyncFlush()
+	if err == nil {
+		select {
+		case <-flushed:
+		case <-ctx.Done(): // a flush to a full disk is tried again for ever
+			return
+		}
+		err = x.db.Compact(ctx, []byte{valueSpace}, []byte{valueSpace + 1}, false)
+	}
+	if err != nil && ctx.Err() == nil {
+		x.fault.logger.Warn("the index could not be compacted", "error", err)
+	}
 }
 
 // abandonGrace is how long the close of a failed index may take.

@@ -165,13 +165,13 @@ func (e *memoryEngine) commit(commit *commit) error {
 	return nil
 }
 
-func (e *memoryEngine) settle(*staged) error    { return nil }
-func (e *memoryEngine) discard(*staged)         {}
-func (e *memoryEngine) release(*record)         {}
-func (e *memoryEngine) maintain()               {}
-func (e *memoryEngine) failed() <-chan struct{} { return nil }
-func (e *memoryEngine) health() error           { return nil }
-func (e *memoryEngine) probe() error            { return nil }
+func (e *memoryEngine) settle(*staged) error     { return nil }
+func (e *memoryEngine) discard(*staged)          {}
+func (e *memoryEngine) release(*record)          {}
+func (e *memoryEngine) maintain(context.Context) {}
+func (e *memoryEngine) failed() <-chan struct{}  { return nil }
+func (e *memoryEngine) health() error            { return nil }
+func (e *memoryEngine) probe() error             { return nil }
 
 func (e *memoryEngine) close(bool) error {
 	e.mu.Lock()

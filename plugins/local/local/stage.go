@@ -15,10 +15,10 @@ const (
 	lastChunk  = 1 << 20
 )
 
-// stager collects a value in memory, within a quota if it has one.
+// stager collects a value in memory, within a quota.
 type stager struct {
 	body     bodyReader
-	quota    *quota // may be nil
+	quota    *quota
 	chunks   chunks
 	size     int64
 	crc      uint32
@@ -42,7 +42,7 @@ func (s *stager) fill(sizeHint, limit int64) (ended bool, err error) {
 		if ended {
 			room = int64(len(head))
 		}
-		if err := s.reserve(room); err != nil {
+		if room, err = s.reserve(room); err != nil {
 			return false, err
 		}
 		chunk := make([]byte, room)
@@ -80,22 +80,24 @@ func (s *stager) nextChunk(sizeHint, limit int64) int64 {
 	return min(n, lastChunk, limit-s.size)
 }
 
-func (s *stager) reserve(n int64) error {
-	if s.quota == nil {
-		return nil
+// reserve takes n bytes of the quota, or fewer where it is nearly used up.
+func (s *stager) reserve(n int64) (int64, error) {
+	for ; n > firstChunk; n = max(n/2, firstChunk) {
+		if s.quota.take(n) {
+			s.reserved += n
+			return n, nil
+		}
 	}
 	if err := s.quota.reserve(s.body.ctx, n); err != nil {
-		return err
+		return 0, err
 	}
 	s.reserved += n
-	return nil
+	return n, nil
 }
 
 func (s *stager) release(n int64) {
-	if s.quota != nil {
-		s.quota.release(n)
-		s.reserved -= n
-	}
+	s.quota.release(n)
+	s.reserved -= n
 }
 
 // bodyReader reads the body of a put until ctx is done.

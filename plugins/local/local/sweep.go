@@ -21,15 +21,15 @@ func (s *store) sweepEvery(ctx context.Context, interval time.Duration) {
 			return
 		case <-ticker.C:
 			s.sweep(ctx)
-			s.maintain()
+			s.maintain(ctx)
 		}
 	}
 }
 
-func (s *store) maintain() {
+func (s *store) maintain(ctx context.Context) {
 	if s.gate.enter() {
 		defer s.gate.leave()
-		s.engine.maintain()
+		s.engine.maintain(ctx)
 	}
 }
 
