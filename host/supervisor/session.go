@@ -66,7 +66,7 @@ func launch(ctx context.Context, spec Spec, opts Options, generation uint64) (*s
 		s.destroy()
 		return nil, explainLaunch(s.runner, err)
 	}
-	logger.Info("plugin started", "pid", s.runner.pid(), "generation", generation, "sha256", digest)
+	logger.Info("plugin started", "pid", s.runner.pid(), "generation", generation, "sha256", digest.String())
 	return s, nil
 }
 

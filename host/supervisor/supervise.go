@@ -183,7 +183,7 @@ func (p *Process) pause(running context.Context, policy *restartPolicy, uptime t
 		<-running.Done()
 		return false
 	}
-	log.Warn("plugin failed", "reason", f.reason, "state", state, "next_attempt_in", wait)
+	log.Warn("plugin failed", "reason", f.reason, "state", state.String(), "next_attempt_in", wait.String())
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
