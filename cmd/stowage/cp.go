@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"mime"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// storeScheme marks an argument of cp as a key.
+const storeScheme = "stowage:"
+
+type copier struct {
+	store    storage.Store
+	retryFor time.Duration
+	progress *progress
+	files    atomic.Int64
+	bytes    atomic.Int64
+}
+
+func (a *app) cpCommand() *cobra.Command {
+	var recursive bool
+	var parallel int
+	var retryFor time.Duration
+	cmd := &cobra.Command{
+		Use:   "cp SOURCE TARGET",
+		Short: "Copy files to objects, objects to files, or objects to objects",
+		Long: `Copy between the file system and the store. An argument that begins with
+stowage: is a key, any other a path. With --recursive the source is a directory
+or a key prefix: what follows it is appended to the target, with '/' between the
+parts of a path. Nothing that exists is asked about; it is replaced.
+
+An operation that fails for a passing reason, such as a plugin that is being
+restarted, is tried again until --retry-for is over.`,
+		Example: "  stowage cp -r ./models stowage:models/\n  stowage cp stowage:models/a.bin a.bin",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, fromStore := strings.CutPrefix(args[0], storeScheme)
+			dst, toStore := strings.CutPrefix(args[1], storeScheme)
+			if !fromStore && !toStore {
+				return usagef("one of SOURCE and TARGET must begin with %q; to copy files use cp", storeScheme)
+			}
+			if parallel < 1 || parallel > 256 {
+				return usagef("--parallel must be in the range 1 to 256")
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
+				c := &copier{store: s, retryFor: retryFor}
+				if !recursive {
+					return c.one(ctx, src, dst, fromStore, toStore)
+				}
+				c.progress = a.newProgress()
+				defer c.progress.done()
+				group, ctx := errgroup.WithContext(ctx)
+				group.SetLimit(parallel)
+				err := c.walk(ctx, src, fromStore, func(name, rest string, size int64) error {
+					target, err := join(dst, rest, toStore)
+					if err != nil {
+						return err
+					}
+					c.progress.expect(size)
+					group.Go(func() error { return c.one(ctx, name, target, fromStore, toStore) })
+					return ctx.Err()
+				})
+				if waitErr := group.Wait(); waitErr != nil {
+					err = waitErr
+				}
+				c.progress.done()
+				if a.json {
+					return errors.Join(err, a.printLine(map[string]int64{"objects": c.files.Load(), "bytes": c.bytes.Load()}))
+				}
+				fmt.Fprintf(a.stderr, "copied %d objects, %d bytes\n", c.files.Load(), c.bytes.Load())
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "copy a directory or all keys with a prefix")
+	cmd.Flags().IntVar(&parallel, "parallel", 8, "`NUMBER` of objects copied at once")
+	cmd.Flags().DurationVar(&retryFor, "retry-for", 30*time.Second, "`TIME` to go on trying an object that fails for a passing reason")
+	return cmd
+}
+
+// walk calls do for every regular file below a directory, or every object with
+// a prefix: its name, and what of it follows the source. Links and devices are
+// not followed.
+func (c *copier) walk(ctx context.Context, src string, fromStore bool, do func(name, rest string, size int64) error) error {
+	if fromStore {
+		return eachObject(ctx, c.store, src, func(o storage.Object) error {
+			return do(o.Key, strings.TrimPrefix(o.Key, src), o.Size)
+		})
+	}
+	return filepath.WalkDir(src, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(src, path)
+		if err != nil {
+			return err
+		}
+		return do(path, filepath.ToSlash(rest), info.Size())
+	})
+}
+
+// join appends rest to a target key or directory. A key that would leave the
+// directory is refused: ".." is an ordinary part of a key, but not of a path.
+func join(dst, rest string, toStore bool) (string, error) {
+	if toStore {
+		if dst != "" && !strings.HasSuffix(dst, "/") {
+			dst += "/"
+		}
+		return dst + rest, nil
+	}
+	rest = strings.TrimPrefix(rest, "/")
+	if !filepath.IsLocal(filepath.FromSlash(rest)) || filepath.ToSlash(filepath.Clean(rest)) != rest {
+		return "", fmt.Errorf("the key that ends in %q has no equivalent as a path below %s; copy it by itself with get -o", rest, dst)
+	}
+	return filepath.Join(dst, filepath.FromSlash(rest)), nil
+}
+
+// one copies a single file or object, again and again while that may help.
+func (c *copier) one(ctx context.Context, src, dst string, fromStore, toStore bool) error {
+	deadline := time.Now().Add(c.retryFor)
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		n, err := c.attempt(ctx, src, dst, fromStore, toStore)
+		if err == nil {
+			c.files.Add(1)
+			c.bytes.Add(n)
+			c.progress.add(n)
+			return nil
+		}
+		if !storage.AsError(err).Temporary || time.Now().Add(wait).After(deadline) {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
+func (c *copier) attempt(ctx context.Context, src, dst string, fromStore, toStore bool) (int64, error) {
+	if fromStore && toStore {
+		res, err := c.store.Copy(ctx, src, dst, storage.CopyOptions{})
+		return res.Object.Size, err
+	}
+	if toStore {
+		f, err := os.Open(src)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		info, err := f.Stat()
+		if err != nil {
+			return 0, err
+		}
+		res, err := c.store.Put(ctx, dst, f, storage.PutOptions{SizeHint: info.Size(), ContentType: mime.TypeByExtension(filepath.Ext(src))})
+		return res.Object.Size, err
+	}
+	r, err := c.store.Get(ctx, src, storage.GetOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close() //nolint:errcheck // reading it to the end is what counts
+	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
+		return 0, err
+	}
+	return r.Length, writeFile(dst, r)
+}

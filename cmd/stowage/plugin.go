@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/p2p-ai-agents/stowage/host"
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
+)
+
+func (a *app) pluginCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "plugin", Short: "Look at the plugins of a configuration", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.pluginListCommand(), a.pluginInspectCommand())
+	return cmd
+}
+
+// inspected returns a host that has looked at its plugin folders and runs
+// nothing.
+func (a *app) inspected(ctx context.Context) (*host.Host, error) {
+	if a.addr != "" && a.configPath == "" {
+		return nil, usagef("this command looks at plugin folders itself: give --config instead of --addr; 'status' shows the plugins of a running host")
+	}
+	h, err := a.newHost(a.logger())
+	if err != nil {
+		return nil, err
+	}
+	return h, h.Inspect(ctx)
+}
+
+func (a *app) pluginListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List plugins, and files that are none, with the reason",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.inspected(cmd.Context())
+			if err != nil {
+				return err
+			}
+			status := h.Status()
+			if a.json {
+				return a.printJSON(map[string]any{"plugins": status.Plugins, "quarantined": status.Quarantined})
+			}
+			a.printPlugins(status)
+			return nil
+		},
+	}
+}
+
+func (a *app) printPlugins(s host.Status) {
+	t := a.table("PLUGIN", "VERSION", "TRANSPORT", "STATE", "PID", "GEN", "RESTARTS", "UPTIME", "DIGEST")
+	for _, p := range s.Plugins {
+		digest := p.Digest
+		if len(digest) > 12 {
+			digest = digest[:12]
+		}
+		if len(p.Processes) == 0 {
+			t.AppendRow(table.Row{p.Name, p.Version, p.Transport, p.State, "", "", "", "", digest})
+		}
+		for _, process := range p.Processes {
+			uptime := "-"
+			if !process.StartedAt.IsZero() {
+				uptime = time.Since(process.StartedAt).Round(time.Second).String()
+			}
+			t.AppendRow(table.Row{process.Name, p.Version, p.Transport, process.State, process.PID, process.Generation, process.Restarts, uptime, digest})
+		}
+	}
+	t.Render()
+	for _, p := range s.Plugins {
+		if p.Reason != "" {
+			fmt.Fprintf(a.stdout, "  %s %s: %s\n", p.Name, p.Version, p.Reason)
+		}
+	}
+	if len(s.Quarantined) > 0 {
+		fmt.Fprintln(a.stdout, "\nNot used:")
+		for _, q := range s.Quarantined {
+			fmt.Fprintf(a.stdout, "  %s: %s\n", q.Path, q.Reason)
+		}
+	}
+}
+
+func (a *app) pluginInspectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect NAME",
+		Short: "Describe a plugin and its configuration",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := a.inspected(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s, err := h.PluginSchema(args[0])
+			if err != nil {
+				return err
+			}
+			found := false
+			for _, p := range h.Status().Plugins {
+				if p.Name != args[0] {
+					continue
+				}
+				found = true
+				if a.json {
+					if err := a.printJSON(map[string]any{"plugin": p, "config": describeSchema(s)}); err != nil {
+						return err
+					}
+					continue
+				}
+				fmt.Fprintf(a.stdout, "%s %s (%s, %s)\n%s\n", p.Name, p.Version, p.Transport, p.State, p.Description)
+				if p.Path != "" {
+					fmt.Fprintf(a.stdout, "path    %s\nsha256  %s\n", p.Path, p.Digest)
+				}
+				if p.Reason != "" {
+					fmt.Fprintf(a.stdout, "reason  %s\n", p.Reason)
+				}
+				fmt.Fprintln(a.stdout)
+			}
+			if !found {
+				return errors.New("the plugin is not in the list")
+			}
+			if !a.json {
+				a.printSchema(s, "")
+			}
+			return nil
+		},
+	}
+}
+
+// attributeJSON is an attribute as --json prints it.
+type attributeJSON struct {
+	Name      string   `json:"name"`
+	Type      string   `json:"type"`
+	Required  bool     `json:"required"`
+	Sensitive bool     `json:"sensitive,omitempty"`
+	Enum      []string `json:"enum,omitempty"`
+	Doc       string   `json:"doc,omitempty"`
+}
+
+type schemaJSON struct {
+	Attributes []attributeJSON       `json:"attributes"`
+	Blocks     map[string]schemaJSON `json:"blocks,omitempty"`
+}
+
+func describeSchema(s *schema.Schema) schemaJSON {
+	out := schemaJSON{Attributes: []attributeJSON{}}
+	for _, at := range s.Attributes {
+		out.Attributes = append(out.Attributes, attributeJSON{at.Name, at.Type.String(), at.Required, at.Sensitive, at.Enum, at.Doc})
+	}
+	for i := range s.Blocks {
+		if out.Blocks == nil {
+			out.Blocks = make(map[string]schemaJSON)
+		}
+		out.Blocks[s.Blocks[i].Name] = describeSchema(&s.Blocks[i].Body)
+	}
+	return out
+}
+
+func (a *app) printSchema(s *schema.Schema, within string) {
+	if len(s.Attributes)+len(s.Blocks) == 0 && within == "" {
+		fmt.Fprintln(a.stdout, "It has nothing to configure.")
+		return
+	}
+	t := a.table("ATTRIBUTE", "TYPE", "", "DESCRIPTION")
+	for _, at := range s.Attributes {
+		note := "optional"
+		if at.Required {
+			note = "required"
+		}
+		if at.Sensitive {
+			note += ", sensitive"
+		}
+		t.AppendRow(table.Row{within + at.Name, at.Type.String(), note, at.Doc})
+	}
+	t.Render()
+	for i := range s.Blocks {
+		a.printSchema(&s.Blocks[i].Body, within+s.Blocks[i].Name+".")
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/p2p-ai-agents/stowage/host"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show plugins, backends and statistics of a running host",
+		Long: `Show plugins, backends and statistics of the host at --addr (default
+127.0.0.1:7465). The exit code is 1 if it is not ready.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.addr == "" && a.configPath != "" {
+				return usagef("status asks a running host: give --addr instead of --config")
+			}
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer c.Close(cmd.Context()) //nolint:errcheck // nothing is left to lose
+			raw, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var status host.Status
+			if err := json.Unmarshal(raw, &status); err != nil {
+				return fmt.Errorf("the host's status cannot be read: %w", err)
+			}
+			if a.json {
+				err = a.printJSON(raw)
+			} else {
+				a.printStatus(status)
+			}
+			if err == nil && !status.Ready {
+				err = fmt.Errorf("the host is not ready: %s", status.Reason)
+			}
+			return err
+		},
+	}
+}
+
+func (a *app) table(header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(a.stdout)
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	t.SetStyle(style)
+	t.AppendHeader(table.Row(header))
+	return t
+}
+
+func (a *app) printStatus(s host.Status) {
+	state := "ready"
+	if !s.Ready {
+		state = "NOT READY: " + s.Reason
+	}
+	stats := s.Stats
+	fmt.Fprintf(a.stdout, "%s, up %s; %d operations, %.2f %% succeeded, cache hit rate %s\n\n",
+		state, time.Since(s.StartedAt).Round(time.Second), stats.Total.Count, 100*stats.Total.SuccessRate, cacheRate(stats.Cache.Hits, stats.Cache.Misses))
+
+	t := a.table("BACKEND", "PLUGIN", "STATE", "BREAKER", "GEN", "OPS", "FAILED", "P50", "P99", "READ", "WRITTEN")
+	for _, b := range s.Backends {
+		o := stats.Backends[b.Name].Total
+		t.AppendRow(table.Row{
+			b.Name, b.Plugin + " " + b.Version, b.State, b.Breaker, b.Generation, o.Count, o.Failed,
+			duration(o.Latency.P50), duration(o.Latency.P99), bytes(o.BytesRead), bytes(o.BytesWritten),
+		})
+	}
+	t.Render()
+	for _, b := range s.Backends {
+		if b.Reason != "" {
+			fmt.Fprintf(a.stdout, "  %s: %s\n", b.Name, b.Reason)
+		}
+	}
+	fmt.Fprintln(a.stdout)
+	a.printPlugins(s)
+}
+
+func cacheRate(hits, misses uint64) string {
+	if hits+misses == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(hits)/float64(hits+misses))
+}
+
+func duration(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "-"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	default:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+}
+
+func bytes(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/1024, 0
+	for value >= 1024 && unit < len(units)-1 {
+		value /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}

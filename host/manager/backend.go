@@ -1,0 +1,130 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/p2p-ai-agents/stowage/host/config"
+	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/layer"
+	"github.com/p2p-ai-agents/stowage/host/registry"
+	"github.com/p2p-ai-agents/stowage/internal/wire"
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// backend is a configured backend: what it is opened with, and the store that
+// stands for it whether it serves or not.
+type backend struct {
+	manager *Manager
+	name    string
+	config  *config.Backend
+	plugin  string
+	version string
+	breaker *layer.Breaker
+	store   storage.Store
+
+	mu      sync.Mutex
+	settled bool // it was opened, or could not be, at least once
+}
+
+// newBackend wraps the registry's handle of b in the layers it is configured
+// with.
+func (m *Manager) newBackend(b *config.Backend) *backend {
+	out := &backend{manager: m, name: b.Name, config: b, plugin: b.Plugin}
+	out.breaker = layer.NewBreaker(layer.BreakerOptions{Backend: b.Name, Listener: m.listener})
+	out.store = layer.Stack(layer.StackOptions{
+		Backend: b.Name, Plugin: b.Plugin, Listener: m.listener, Budget: m.budget, Breaker: out.breaker,
+		Timeout: layer.TimeoutOptions{Attempt: b.Timeout},
+		Retry:   layer.RetryOptions{MaxAttempts: b.Retry.MaxAttempts},
+	})(m.registry.Handle(b.Name))
+	out.manager.registry.Fail(b.Name, "it is being opened", restartHint)
+	return out
+}
+
+// open opens the backend on a plugin.
+func (b *backend) open(ctx context.Context, plugin wire.Plugin) (storage.Store, error) {
+	values, err := b.values(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state := filepath.Join(b.manager.cfg.Host.DataDir, "state", b.name)
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, err
+	}
+	store, diags, err := plugin.Open(ctx, wire.OpenRequest{ID: b.name, Name: b.name, Config: values, StateDir: state})
+	if err != nil {
+		return nil, err
+	}
+	if diags.HasErrors() {
+		return nil, fmt.Errorf("its configuration was refused: %w", diags)
+	}
+	return store, nil
+}
+
+// values returns the configuration in JSON. One that could not be resolved when
+// the host started, because the plugin did not answer, is resolved now.
+func (b *backend) values(ctx context.Context) ([]byte, error) {
+	b.manager.resolving.Lock()
+	defer b.manager.resolving.Unlock()
+	if b.config.Unresolved != nil {
+		diags := b.manager.cfg.ResolveBackend(ctx, describer{b.manager}, b.config)
+		if diags.HasErrors() {
+			return nil, Diagnostics{diags}
+		}
+		if b.config.Unresolved != nil {
+			return nil, b.config.Unresolved
+		}
+	}
+	return b.config.Schema.MarshalValue(b.config.Value)
+}
+
+func (b *backend) serve(store storage.Store) {
+	old := b.manager.registry.Swap(b.name, store, registry.Meta{Plugin: b.plugin, Version: b.version})
+	b.breaker.Reset()
+	b.settle()
+	b.manager.listener.Backend(event.BackendInfo{Backend: b.name, Plugin: b.plugin, Serving: true})
+	if old != nil {
+		b.manager.log.Warn("a backend was replaced while it served", "backend", b.name)
+	}
+}
+
+// fail takes the backend out of service. Its store is not closed: the process
+// behind it is gone, or never served it.
+func (b *backend) fail(reason string, retryAfter time.Duration) {
+	b.manager.registry.Fail(b.name, reason, retryAfter)
+	b.settle()
+	b.manager.listener.Backend(event.BackendInfo{Backend: b.name, Plugin: b.plugin, Reason: reason})
+}
+
+// retire takes the backend out of service for good: operations under way end
+// first, as far as ctx allows, then it is closed.
+func (b *backend) retire(ctx context.Context) {
+	old := b.manager.registry.Fail(b.name, "the host is shutting down", 0)
+	if old == nil {
+		return
+	}
+	if err := old.Drain(ctx); err != nil {
+		b.manager.log.Warn("a backend is closed under its last operations", "backend", b.name, "error", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wire.DefaultShutdownGrace)
+	defer cancel()
+	if err := old.Store().Close(ctx); err != nil {
+		b.manager.log.Warn("closing a backend", "backend", b.name, "error", err)
+	}
+}
+
+func (b *backend) settle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.settled = true
+}
+
+func (b *backend) isSettled() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settled
+}

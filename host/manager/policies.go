@@ -1,0 +1,111 @@
+package manager
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/p2p-ai-agents/stowage/host/config"
+	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/routing"
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// PolicySchemas returns what a configuration may say about each kind of policy.
+func PolicySchemas() (map[string]*schema.Schema, error) {
+	schemas := make(map[string]*schema.Schema)
+	for _, kind := range routing.Kinds(event.Listener{}) {
+		s, err := schema.Reflect(kind.Options)
+		if err != nil {
+			return nil, fmt.Errorf("policy %q: %w", kind.Name, err)
+		}
+		s.Doc = kind.Doc
+		schemas[kind.Name] = s
+	}
+	return schemas, nil
+}
+
+// graph builds policies over backends, each once, however often it is referred
+// to. The configuration has no cycles.
+type graph struct {
+	m     *Manager
+	kinds map[string]routing.Kind
+	built map[string]routing.Child
+}
+
+// buildRoutes builds all policies and the table of routes over them. Without
+// routes the store is a first_available over all enabled backends.
+func (m *Manager) buildRoutes() error {
+	g := &graph{m: m, kinds: make(map[string]routing.Kind), built: make(map[string]routing.Child)}
+	for _, kind := range routing.Kinds(m.listener) {
+		g.kinds[kind.Name] = kind
+	}
+	for _, b := range m.backends {
+		g.built["backend."+b.name] = routing.Child{Name: "backend." + b.name, Store: b.store, State: b.breaker.State, Priority: b.config.Priority}
+	}
+	var policies []PolicyStatus
+	for _, p := range m.cfg.Policies {
+		if _, err := g.child("policy." + p.Name); err != nil {
+			return err
+		}
+		policies = append(policies, PolicyStatus{Kind: p.Kind, Name: p.Name, Children: p.Refs})
+	}
+	store, err := g.routes()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.policies, m.store = policies, storage.Complete(store)
+	return nil
+}
+
+func (g *graph) child(ref string) (routing.Child, error) {
+	if c, ok := g.built[ref]; ok {
+		return c, nil
+	}
+	name, isPolicy := strings.CutPrefix(ref, "policy.")
+	p := g.m.cfg.Policy(name)
+	if !isPolicy || p == nil {
+		return routing.Child{}, fmt.Errorf("%s is not there", ref)
+	}
+	store, err := g.policy(p)
+	if err != nil {
+		return routing.Child{}, fmt.Errorf("policy %q: %w", p.Name, err)
+	}
+	c := routing.Child{Name: ref, Store: store}
+	g.built[ref] = c
+	return c, nil
+}
+
+func (g *graph) policy(p *config.Policy) (storage.Store, error) {
+	kind, ok := g.kinds[p.Kind]
+	if !ok {
+		return nil, fmt.Errorf("there is no kind %q", p.Kind)
+	}
+	options := reflect.New(reflect.TypeOf(kind.Options))
+	if diags := schema.Decode(p.Value, options.Interface()); diags.HasErrors() {
+		return nil, diags
+	}
+	return kind.Build(p.Name, options.Interface(), g.child)
+}
+
+func (g *graph) routes() (storage.Store, error) {
+	if len(g.m.cfg.Routes) == 0 {
+		backends := make([]routing.Child, 0, len(g.m.backends))
+		for _, b := range g.m.backends {
+			backends = append(backends, g.built["backend."+b.name])
+		}
+		return routing.Default(backends, g.m.listener)
+	}
+	routes := make([]routing.Route, 0, len(g.m.cfg.Routes))
+	for _, r := range g.m.cfg.Routes {
+		c, err := g.child(r.To)
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, routing.Route{Prefix: r.Prefix, To: c.Store})
+	}
+	return routing.NewTable(routes)
+}
