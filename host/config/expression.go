@@ -19,6 +19,7 @@ func (d *document) evaluate(expr hclsyntax.Expression) (cty.Value, hcl.Diagnosti
 	for _, traversal := range expr.Variables() {
 		diags = append(diags, strayWord(traversal))
 	}
+	diags = append(diags, hugeNumbers(expr)...)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
@@ -34,6 +35,24 @@ func (d *document) evaluate(expr hclsyntax.Expression) (cty.Value, hcl.Diagnosti
 	}
 	return value, diags
 }
+
+// hugeNumbers refuses literals that no float64 comes near: hcl would write
+// them out in full, which can take minutes and gigabytes.
+func hugeNumbers(expr hclsyntax.Expression) hcl.Diagnostics {
+	return hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
+		literal, ok := node.(*hclsyntax.LiteralValueExpr)
+		if !ok || literal.Val.IsNull() || literal.Val.Type() != cty.Number {
+			return nil
+		}
+		n := literal.Val.AsBigFloat()
+		if exponent := n.MantExp(nil); !n.IsInf() && exponent > -maxExponent && exponent < maxExponent {
+			return nil
+		}
+		return hcl.Diagnostics{errorAt(literal.SrcRange, "Number out of range", "No setting takes a number of this magnitude.")}
+	})
+}
+
+const maxExponent = 1000 // as a power of two, about 1e301
 
 func strayWord(traversal hcl.Traversal) *hcl.Diagnostic {
 	word := traversal.RootName()
