@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // InProcess runs a plugin inside the calling process: what a host does with a
 // plugin that is linked into it, and Serve with the one it serves. It fails if
-// Check does.
+// Check does. A nil log discards.
 func InProcess(p Plugin, log *slog.Logger) (wire.Plugin, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("plugin %q is not well described: %w", p.Name, err)
@@ -23,6 +24,9 @@ func InProcess(p Plugin, log *slog.Logger) (wire.Plugin, error) {
 	config, err := p.schema()
 	if err != nil {
 		return nil, err
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
 	return &inProcess{plugin: p, config: config, log: log, open: make(map[string]storage.Store)}, nil
 }
@@ -43,8 +47,9 @@ func (p *inProcess) Describe(context.Context) (*wire.Description, error) {
 	}, nil
 }
 
-func (p *inProcess) Validate(ctx context.Context, _ string, config []byte) (schema.Diagnostics, error) {
-	_, diags, err := p.decode(ctx, config)
+func (p *inProcess) Validate(ctx context.Context, _ string, config []byte) (diags schema.Diagnostics, err error) {
+	defer p.contain("check its configuration", &err)
+	_, diags, err = p.decode(ctx, config)
 	return diags, err
 }
 
@@ -67,6 +72,7 @@ func (p *inProcess) decode(ctx context.Context, config []byte) (any, schema.Diag
 }
 
 func (p *inProcess) Open(ctx context.Context, req wire.OpenRequest) (_ storage.Store, diags schema.Diagnostics, err error) {
+	defer p.contain("open the backend", &err)
 	config, diags, err := p.decode(ctx, req.Config)
 	if err != nil || diags.HasErrors() {
 		return nil, diags, err
@@ -88,13 +94,16 @@ func (p *inProcess) Open(ctx context.Context, req wire.OpenRequest) (_ storage.S
 	return store, diags, nil
 }
 
-func (p *inProcess) openBackend(ctx context.Context, in Instance) (b storage.Backend, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = storage.Errorf(storage.CodeInternal, "the plugin panicked while it opened the backend: %v", r)
-		}
-	}()
-	b, err = p.plugin.Open(ctx, in)
+// contain turns a panic of the plugin's code into *err; deferred.
+func (p *inProcess) contain(what string, err *error) {
+	if r := recover(); r != nil {
+		p.log.Error("the plugin panicked", "while", what, "panic", r, "stack", string(debug.Stack()))
+		*err = storage.Errorf(storage.CodeInternal, "the plugin panicked when it had to %s: %v", what, r)
+	}
+}
+
+func (p *inProcess) openBackend(ctx context.Context, in Instance) (storage.Backend, error) {
+	b, err := p.plugin.Open(ctx, in)
 	if err == nil && b == nil {
 		err = storage.Errorf(storage.CodeInternal, "the plugin opened no backend")
 	}
@@ -112,9 +121,19 @@ func (p *inProcess) Health(ctx context.Context) (map[string]error, error) {
 func (p *inProcess) Shutdown(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
+	stores := p.stores()
+	closed := make(chan error, len(stores))
+	for _, store := range stores {
+		go func() { closed <- store.Close(ctx) }()
+	}
 	var errs []error
-	for _, store := range p.stores() {
-		errs = append(errs, store.Close(ctx))
+	for range stores {
+		select {
+		case err := <-closed:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return storage.Errorf(storage.CodeDeadlineExceeded, "backends were still closing after %v", grace)
+		}
 	}
 	return errors.Join(errs...)
 }

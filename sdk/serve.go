@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,14 +27,17 @@ func Serve(p Plugin) {
 	handshake := wire.Handshake()
 	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
 		introduce(os.Stderr, p)
-		os.Exit(2)
+		os.Exit(2) //nolint:forbidigo // Serve is the plugin's main
 	}
+	// Once the host is gone, what a backend logs while it closes must not end
+	// the process first: a write to the broken standard error would.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) //nolint:forbidigo // Serve is the plugin's main
 	log := newLogger(os.Stderr)
 	slog.SetDefault(log)
 	inner, err := InProcess(p, log)
 	if err != nil {
 		log.Error(err.Error())
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // Serve is the plugin's main
 	}
 	server := wire.NewServer(inner, log)
 	var once sync.Once
@@ -59,10 +64,10 @@ func Serve(p Plugin) {
 // input is closed, as it is when the host dies in whatever way.
 func exitWithHost(stdin io.Reader, stop func()) {
 	_, _ = io.Copy(io.Discard, stdin)
-	timer := time.AfterFunc(wire.DefaultShutdownGrace, func() { os.Exit(1) })
+	timer := time.AfterFunc(wire.DefaultShutdownGrace, func() { os.Exit(1) }) //nolint:forbidigo // Serve is the plugin's main
 	defer timer.Stop()
 	stop()
-	os.Exit(0)
+	os.Exit(0) //nolint:forbidigo // Serve is the plugin's main
 }
 
 // introduce tells a person who started the binary by hand what it is.

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -63,7 +63,8 @@ func (c *Client) Open(ctx context.Context, req OpenRequest) (storage.Store, sche
 		return nil, diags, nil
 	}
 	if resp.GetCapabilities() == nil {
-		return nil, diags, fmt.Errorf("the plugin opened backend %q without saying what it can do", req.Name)
+		err := storage.Errorf(storage.CodeInternal, "the plugin opened backend %q without saying what it can do", req.Name)
+		return nil, diags, storage.Annotate(errors.Join(err, c.closeBackend(ctx, req.ID)), "open", "")
 	}
 	return storage.Complete(newClientStore(c, req.ID, capabilitiesFromProto(resp.GetCapabilities()))), diags, nil
 }

@@ -144,8 +144,13 @@ func (s *clientStore) CheckHealth(ctx context.Context) error {
 }
 
 func (s *clientStore) Close(ctx context.Context) error {
-	if s.closed.Swap(true) {
-		return nil
+	s.closed.Store(true)
+	if s.gone.Load() {
+		return nil // the id may belong to another backend by now
 	}
-	return s.client.closeBackend(ctx, s.id)
+	if err := s.client.closeBackend(ctx, s.id); err != nil {
+		return err
+	}
+	s.gone.Store(true)
+	return nil
 }

@@ -19,7 +19,8 @@ type clientStore struct {
 	storage storagev1.StorageClient
 	id      string
 	caps    storage.Capabilities
-	closed  atomic.Bool
+	closed  atomic.Bool // no more operations
+	gone    atomic.Bool // the process has closed it too
 }
 
 func newClientStore(c *Client, id string, caps storage.Capabilities) *clientStore {
@@ -61,12 +62,15 @@ func (s *clientStore) get(ctx context.Context, cancel context.CancelFunc, key st
 		return nil, err
 	}
 	h := first.GetHeader()
-	if h == nil || h.GetObject() == nil || h.GetLength() < 0 {
-		return nil, storage.Errorf(storage.CodeInternal, "the plugin's answer to a get has no header")
+	if h == nil || h.GetObject() == nil || h.GetLength() < 0 || h.GetOffset() < 0 || h.GetOffset() > h.GetObject().GetSize()-h.GetLength() {
+		return nil, storage.Errorf(storage.CodeInternal, "the plugin's answer to a get has no header, or one that makes no sense")
+	}
+	if len(first.GetData()) > MaxChunkBytes || int64(len(first.GetData())) > h.GetLength() {
+		return nil, storage.Errorf(storage.CodeInternal, "the plugin sent %d bytes of the %d it announced in one chunk", len(first.GetData()), h.GetLength())
 	}
 	mergeSession(opts.Session, h.GetSession())
 	body := &getBody{stream: stream, cancel: cancel, key: key, data: first.GetData()}
-	if int64(len(body.data)) >= h.GetLength() {
+	if int64(len(body.data)) == h.GetLength() {
 		// The value is here whole. Taking the end of the stream too saves
 		// the plugin a cancellation.
 		switch _, err := stream.Recv(); {
@@ -99,6 +103,8 @@ func (b *getBody) Read(p []byte) (int, error) {
 			b.err = io.EOF
 		case err != nil:
 			b.err = errorFromStatus(err, "get", b.key, false)
+		case len(msg.GetData()) > MaxChunkBytes:
+			b.err = storage.Errorf(storage.CodeInternal, "the plugin sent a chunk of %d bytes; at most %d are allowed", len(msg.GetData()), MaxChunkBytes)
 		default:
 			b.data = msg.GetData()
 		}
@@ -170,18 +176,28 @@ func (s *clientStore) sendBody(stream grpc.ClientStreamingClient[storagev1.PutRe
 	}
 }
 
+// maxEmptyReads is how often in a row a body may give neither a byte nor an
+// error.
+const maxEmptyReads = 100
+
 // fill reads until p is full or body ends. Only io.EOF ends a body: one that
 // breaks off may well say io.ErrUnexpectedEOF, which io.ReadFull could not tell
 // from its own.
 func fill(body io.Reader, p []byte) (n int, ended bool, err error) {
-	for n < len(p) {
+	for empty := 0; n < len(p); {
 		m, err := body.Read(p[n:])
 		n += m
+		if empty++; m > 0 {
+			empty = 0
+		}
 		if err == io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself
 			return n, true, nil
 		}
 		if err != nil {
 			return n, false, err
+		}
+		if empty == maxEmptyReads {
+			return n, false, io.ErrNoProgress
 		}
 	}
 	return n, false, nil

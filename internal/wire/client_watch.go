@@ -28,16 +28,22 @@ func (s *clientStore) Watch(ctx context.Context, opts storage.WatchOptions) (sto
 		cancel()
 		return nil, errorFromStatus(err, "watch", "", false)
 	}
-	return &clientEvents{stream: stream, cancel: cancel, cursor: first.GetCursor(), next: make(chan received), done: make(chan struct{})}, nil
+	return &clientEvents{
+		stream: stream, cancel: cancel, cursor: first.GetCursor(),
+		next: make(chan storage.Event), ended: make(chan struct{}), done: make(chan struct{}),
+	}, nil
 }
 
 // clientEvents receives in a goroutine of its own while Next waits, so that
-// Next can end before an event comes. At most one event is received ahead.
+// Next can end before an event comes. At most one event is received ahead. The
+// goroutine ends with the stream's context, Close or not.
 type clientEvents struct {
 	stream grpc.ServerStreamingClient[storagev1.WatchResponse]
 	cancel context.CancelFunc
 	start  sync.Once
-	next   chan received
+	next   chan storage.Event
+	ended  chan struct{} // closed when nothing more comes
+	last   error         // why; set before ended is closed
 	done   chan struct{} // closed by Close
 	close  sync.Once
 	loop   sync.WaitGroup
@@ -47,30 +53,34 @@ type clientEvents struct {
 	cursor string
 }
 
-type received struct {
-	event storage.Event
-	err   error
-}
-
 func (e *clientEvents) receive() {
+	defer close(e.ended)
+	defer e.cancel()
 	for {
-		msg, err := e.stream.Recv()
-		r := received{err: errorFromStatus(err, "watch", "", false)}
-		if err == nil {
-			r.event = storage.Event{Kind: storage.EventKind(msg.GetKind()), Key: msg.GetKey(), ETag: msg.GetEtag(), Cursor: msg.GetCursor()} //nolint:gosec // checked below
-			if msg.GetKind() < storagev1.WatchResponse_KIND_PUT || msg.GetKind() > storagev1.WatchResponse_KIND_GAP {
-				r = received{err: storage.Errorf(storage.CodeInternal, "the plugin sent an event of unknown kind %d", msg.GetKind())}
-			}
-		}
-		select {
-		case e.next <- r:
-		case <-e.done:
+		event, err := e.receiveOne()
+		if err != nil {
+			e.last = errorFromStatus(err, "watch", "", false)
 			return
 		}
-		if r.err != nil {
+		select {
+		case e.next <- event:
+		case <-e.stream.Context().Done():
+			e.last = errorFromStatus(e.stream.Context().Err(), "watch", "", false)
 			return
 		}
 	}
+}
+
+func (e *clientEvents) receiveOne() (storage.Event, error) {
+	msg, err := e.stream.Recv()
+	if err != nil {
+		return storage.Event{}, err
+	}
+	kind := msg.GetKind()
+	if kind < storagev1.WatchResponse_KIND_PUT || kind > storagev1.WatchResponse_KIND_GAP {
+		return storage.Event{}, storage.Errorf(storage.CodeInternal, "the plugin sent an event of unknown kind %d", kind)
+	}
+	return storage.Event{Kind: storage.EventKind(kind), Key: msg.GetKey(), ETag: msg.GetEtag(), Cursor: msg.GetCursor()}, nil
 }
 
 func (e *clientEvents) Next(ctx context.Context) (storage.Event, error) {
@@ -79,15 +89,13 @@ func (e *clientEvents) Next(ctx context.Context) (storage.Event, error) {
 	}
 	e.start.Do(func() { e.loop.Go(e.receive) })
 	select {
-	case r := <-e.next:
-		if r.err != nil {
-			e.err = r.err
-			return storage.Event{}, e.err
-		}
+	case event := <-e.next:
 		e.mu.Lock()
-		e.cursor = r.event.Cursor
+		e.cursor = event.Cursor
 		e.mu.Unlock()
-		return r.event, nil
+		return event, nil
+	case <-e.ended:
+		e.err = e.last
 	case <-e.done:
 		e.err = storage.Annotate(storage.Errorf(storage.CodeCanceled, "the stream was closed"), "watch", "")
 	case <-ctx.Done():

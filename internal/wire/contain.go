@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime/debug"
@@ -30,7 +31,7 @@ func recovered(log *slog.Logger, op, key string, write bool, err *error) {
 	log.Error("a plugin's method panicked", "op", op, "panic", r, "stack", string(debug.Stack()))
 	*err = &storage.Error{
 		Op: op, Key: key, Code: storage.CodeInternal, OutcomeUnknown: write,
-		Err: storage.Errorf(storage.CodeInternal, "the plugin panicked: %v", r).Err,
+		Err: fmt.Errorf("the plugin panicked: %v", r),
 	}
 }
 
@@ -40,7 +41,11 @@ func (c *contained) Get(ctx context.Context, key string, opts storage.GetOptions
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewReader(r.Object, r.Offset, r.Length, &containedBody{r, c.log}), nil
+	if r == nil || r.Length < 0 {
+		return nil, storage.Annotate(storage.Errorf(storage.CodeInternal, "the plugin gave no reader that makes sense"), "get", key)
+	}
+	r.Wrap(func(body io.ReadCloser) io.ReadCloser { return &containedBody{body, key, c.log} })
+	return r, nil
 }
 
 func (c *contained) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (res storage.PutResult, err error) {
@@ -84,6 +89,9 @@ func (c *contained) Watch(ctx context.Context, opts storage.WatchOptions) (s sto
 	if err != nil {
 		return nil, err
 	}
+	if s == nil {
+		return nil, storage.Annotate(storage.Errorf(storage.CodeInternal, "the plugin gave no stream"), "watch", "")
+	}
 	return &containedStream{s, c.log}, nil
 }
 
@@ -98,18 +106,19 @@ func (c *contained) Close(ctx context.Context) (err error) {
 }
 
 type containedBody struct {
-	*storage.Reader
-	log *slog.Logger
+	body io.ReadCloser
+	key  string
+	log  *slog.Logger
 }
 
 func (b *containedBody) Read(p []byte) (n int, err error) {
-	defer recovered(b.log, "get", b.Object.Key, false, &err)
-	return b.Reader.Read(p)
+	defer recovered(b.log, "get", b.key, false, &err)
+	return b.body.Read(p)
 }
 
 func (b *containedBody) Close() (err error) {
-	defer recovered(b.log, "get", b.Object.Key, false, &err)
-	return b.Reader.Close()
+	defer recovered(b.log, "get", b.key, false, &err)
+	return b.body.Close()
 }
 
 type containedStream struct {
@@ -120,4 +129,19 @@ type containedStream struct {
 func (s *containedStream) Next(ctx context.Context) (e storage.Event, err error) {
 	defer recovered(s.log, "watch", "", false, &err)
 	return s.EventStream.Next(ctx)
+}
+
+func (s *containedStream) Cursor() string {
+	var cursor string
+	var err error
+	func() {
+		defer recovered(s.log, "watch", "", false, &err)
+		cursor = s.EventStream.Cursor()
+	}()
+	return cursor
+}
+
+func (s *containedStream) Close() (err error) {
+	defer recovered(s.log, "watch", "", false, &err)
+	return s.EventStream.Close()
 }

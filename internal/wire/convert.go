@@ -53,8 +53,10 @@ func conditionToProto(c storage.Condition) *storagev1.Condition {
 		return &storagev1.Condition{Condition: &storagev1.Condition_Exists{Exists: true}}
 	case storage.ConditionETag:
 		return &storagev1.Condition{Condition: &storagev1.Condition_Etag{Etag: c.ETag}}
-	default:
+	case storage.ConditionNone:
 		return nil
+	default:
+		return &storagev1.Condition{}
 	}
 }
 
@@ -88,8 +90,10 @@ func rangeToProto(r storage.Range) *storagev1.Range {
 		return &storagev1.Range{Range: &storagev1.Range_Span_{Span: &storagev1.Range_Span{Offset: r.Offset, Length: r.Length}}}
 	case storage.RangeSuffix:
 		return &storagev1.Range{Range: &storagev1.Range_Suffix{Suffix: r.Length}}
-	default:
+	case storage.RangeWhole:
 		return nil
+	default:
+		return &storagev1.Range{}
 	}
 }
 

@@ -17,6 +17,9 @@ import (
 // maxErrorText bounds the cause an error carries over the wire, in bytes.
 const maxErrorText = 4 << 10
 
+// maxErrorField bounds each of its names, in bytes.
+const maxErrorField = 512
+
 // grpcCode is the status code an error code travels as.
 func grpcCode(c storage.Code) codes.Code {
 	switch c {
@@ -74,17 +77,19 @@ func errorToProto(err error) *storagev1.ErrorDetail {
 		CurrentEtag: e.Current, OutcomeUnknown: e.OutcomeUnknown, Retried: e.Retried, Backend: e.Backend, Plugin: e.Plugin,
 	}
 	if e.Err != nil {
-		d.Message = strings.ToValidUTF8(truncate(e.Err.Error(), maxErrorText), "\uFFFD")
+		d.Message = bounded(e.Err.Error(), maxErrorText)
 	}
-	d.Key = strings.ToValidUTF8(truncate(d.Key, storage.MaxKeyBytes), "\uFFFD")
+	d.Key = bounded(d.Key, storage.MaxKeyBytes)
+	for _, field := range []*string{&d.Op, &d.CurrentEtag, &d.Backend, &d.Plugin} {
+		*field = bounded(*field, maxErrorField)
+	}
 	return d
 }
 
-func truncate(s string, limit int) string {
-	if len(s) > limit {
-		return s[:limit]
-	}
-	return s
+// bounded returns what of s may travel: at most limit bytes, valid UTF-8.
+func bounded(s string, limit int) string {
+	s = s[:min(len(s), limit)]
+	return strings.ToValidUTF8(s, "?")
 }
 
 func errorFromProto(d *storagev1.ErrorDetail) error {
@@ -107,7 +112,7 @@ func statusFromError(err error) error {
 		return nil
 	}
 	detail := errorToProto(err)
-	s := status.New(grpcCode(storage.CodeOf(err)), truncate(strings.ToValidUTF8(err.Error(), "\uFFFD"), maxErrorText))
+	s := status.New(grpcCode(storage.CodeOf(err)), bounded(err.Error(), maxErrorText))
 	withDetail, detailErr := s.WithDetails(detail)
 	if detailErr != nil {
 		return s.Err()

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	storagev1 "github.com/p2p-ai-agents/stowage/proto/stowage/storage/v1"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -66,7 +68,7 @@ func (s *Server) Put(stream grpc.ClientStreamingServer[storagev1.PutRequest, sto
 }
 
 func (s *Server) put(stream grpc.ClientStreamingServer[storagev1.PutRequest, storagev1.PutResponse]) (*storagev1.PutResponse, error) {
-	first, err := stream.Recv()
+	first, err := receive(stream)
 	if err != nil {
 		return nil, err
 	}
@@ -125,20 +127,35 @@ func (b *putBody) next() error {
 	if b.trailer != nil {
 		return b.end()
 	}
-	msg, err := b.stream.Recv()
-	switch {
-	case errors.Is(err, io.EOF):
-		return storage.Errorf(storage.CodeCanceled, "the put was abandoned after %d bytes", b.size)
-	case err != nil:
-		if ctxErr := b.stream.Context().Err(); ctxErr != nil {
-			return storage.Errorf(storage.CodeOf(ctxErr), "receiving the value: %w", ctxErr)
-		}
-		return storage.Errorf(storage.CodeUnavailable, "receiving the value: %w", err)
-	case len(msg.GetData()) > MaxChunkBytes:
-		return storage.Errorf(storage.CodeInvalidArgument, "a chunk has %d bytes; at most %d are allowed", len(msg.GetData()), MaxChunkBytes)
+	msg, err := receive(b.stream)
+	if err != nil {
+		return err
+	}
+	if msg.GetHeader() != nil {
+		return storage.Errorf(storage.CodeInvalidArgument, "a put has one header, in its first message")
 	}
 	b.data, b.trailer = msg.GetData(), msg.GetTrailer()
 	return nil
+}
+
+// receive takes the next message of a put from stream.
+func receive(stream grpc.ClientStreamingServer[storagev1.PutRequest, storagev1.PutResponse]) (*storagev1.PutRequest, error) {
+	msg, err := stream.Recv()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, storage.Errorf(storage.CodeCanceled, "the put was abandoned: it has no trailer")
+	case err != nil:
+		if ctxErr := stream.Context().Err(); ctxErr != nil {
+			return nil, storage.Errorf(storage.CodeOf(ctxErr), "receiving the value: %w", ctxErr)
+		}
+		if status.Code(err) == codes.ResourceExhausted {
+			return nil, storage.Errorf(storage.CodeInvalidArgument, "receiving the value: %w", err)
+		}
+		return nil, storage.Errorf(storage.CodeUnavailable, "receiving the value: %w", err)
+	case len(msg.GetData()) > MaxChunkBytes:
+		return nil, storage.Errorf(storage.CodeInvalidArgument, "a chunk has %d bytes; at most %d are allowed", len(msg.GetData()), MaxChunkBytes)
+	}
+	return msg, nil
 }
 
 func (b *putBody) end() error {

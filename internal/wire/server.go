@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,6 +36,9 @@ type servedBackend struct {
 	opened chan struct{} // closed when opening ended
 	store  storage.Store
 	order  keyOrder
+	// probing is set while a health check is under way, so that a backend
+	// which hangs in one is not asked again.
+	probing atomic.Bool
 }
 
 // NewServer returns a Server of p. What panics inside p's backends is logged to
@@ -92,23 +96,31 @@ func (s *Server) Open(ctx context.Context, req *pluginv1.OpenRequest) (_ *plugin
 	defer close(b.opened)
 	defer func() {
 		if b.store == nil {
-			s.forget(req.GetId())
+			s.forget(req.GetId(), b)
 		}
 	}()
 	store, diags, err := s.plugin.Open(ctx, OpenRequest{ID: req.GetId(), Name: req.GetName(), Config: req.GetConfigJson(), StateDir: req.GetStateDir()})
 	if err != nil || diags.HasErrors() {
 		return &pluginv1.OpenResponse{Diagnostics: diagnosticsToProto(diags)}, err
 	}
-	s.mu.Lock()
-	stopped := s.stopped
-	if !stopped {
-		b.store = store
-	}
-	s.mu.Unlock()
-	if stopped {
-		return nil, errors.Join(errStopping(), store.Close(ctx))
+	if err := s.admit(ctx, b, store); err != nil {
+		return nil, errors.Join(err, store.Close(context.WithoutCancel(ctx)))
 	}
 	return &pluginv1.OpenResponse{Diagnostics: diagnosticsToProto(diags), Capabilities: capabilitiesToProto(store.Capabilities())}, nil
+}
+
+// admit lets b be used, unless nobody is left who would use it.
+func (s *Server) admit(ctx context.Context, b *servedBackend, store storage.Store) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return errStopping()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.store = store
+	return nil
 }
 
 // reserve enters b under id, or returns what is there already.
@@ -125,10 +137,12 @@ func (s *Server) reserve(id string, b *servedBackend) (earlier *servedBackend, e
 	return nil, nil
 }
 
-func (s *Server) forget(id string) {
+func (s *Server) forget(id string, b *servedBackend) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.backends, id)
+	if s.backends[id] == b {
+		delete(s.backends, id)
+	}
 }
 
 // response answers a repeated Open.
@@ -176,44 +190,21 @@ func (s *Server) CloseBackend(ctx context.Context, req *pluginv1.CloseBackendReq
 		if err := b.store.Close(ctx); err != nil {
 			return nil, err
 		}
-		s.forget(req.GetId())
+		s.forget(req.GetId(), b)
 	}
 	return &pluginv1.CloseBackendResponse{}, nil
 }
 
-// Health implements the control service.
-func (s *Server) Health(ctx context.Context, _ *pluginv1.HealthRequest) (*pluginv1.HealthResponse, error) {
-	type health struct {
-		id  string
-		err error
-	}
-	stores := s.open()
-	answers := make(chan health, len(stores))
-	for id, store := range stores {
-		go func() { answers <- health{id, store.CheckHealth(ctx)} }()
-	}
-	resp := &pluginv1.HealthResponse{}
-	for range stores {
-		h := <-answers
-		b := &pluginv1.HealthResponse_Backend{Id: h.id}
-		if h.err != nil {
-			b.Error = errorToProto(h.err)
-		}
-		resp.Backends = append(resp.Backends, b)
-	}
-	return resp, nil
-}
-
-func (s *Server) open() map[string]storage.Store {
+func (s *Server) open() map[string]*servedBackend {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stores := make(map[string]storage.Store, len(s.backends))
+	open := make(map[string]*servedBackend, len(s.backends))
 	for id, b := range s.backends {
 		if b.store != nil {
-			stores[id] = b.store
+			open[id] = b
 		}
 	}
-	return stores
+	return open
 }
 
 // Shutdown implements the control service.
@@ -239,9 +230,9 @@ func (s *Server) Stop(ctx context.Context, grace time.Duration) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
-	for id, store := range s.open() {
+	for id, b := range s.open() {
 		wg.Go(func() {
-			if err := store.Close(ctx); err != nil {
+			if err := b.store.Close(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, fmt.Errorf("closing backend %q: %w", id, err))
