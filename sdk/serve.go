@@ -27,7 +27,7 @@ func Serve(p Plugin) {
 	handshake := wire.Handshake()
 	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
 		introduce(os.Stderr, p)
-		os.Exit(2) //nolint:forbidigo // Serve is the plugin's main
+		os.Exit(2)
 	}
 	// Once the host is gone, what a backend logs while it closes must not end
 	// the process first: a write to the broken standard error would.
@@ -37,7 +37,7 @@ func Serve(p Plugin) {
 	inner, err := InProcess(p, log)
 	if err != nil {
 		log.Error(err.Error())
-		os.Exit(1) //nolint:forbidigo // Serve is the plugin's main
+		os.Exit(1)
 	}
 	server := wire.NewServer(inner, log)
 	var once sync.Once
@@ -64,10 +64,10 @@ func Serve(p Plugin) {
 // input is closed, as it is when the host dies in whatever way.
 func exitWithHost(stdin io.Reader, stop func()) {
 	_, _ = io.Copy(io.Discard, stdin)
-	timer := time.AfterFunc(wire.DefaultShutdownGrace, func() { os.Exit(1) }) //nolint:forbidigo // Serve is the plugin's main
+	timer := time.AfterFunc(wire.DefaultShutdownGrace, func() { os.Exit(1) })
 	defer timer.Stop()
 	stop()
-	os.Exit(0) //nolint:forbidigo // Serve is the plugin's main
+	os.Exit(0)
 }
 
 // introduce tells a person who started the binary by hand what it is.

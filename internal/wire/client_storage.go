@@ -190,7 +190,7 @@ func fill(body io.Reader, p []byte) (n int, ended bool, err error) {
 		if empty++; m > 0 {
 			empty = 0
 		}
-		if err == io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself
+		if err == io.EOF {
 			return n, true, nil
 		}
 		if err != nil {

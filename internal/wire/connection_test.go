@@ -20,7 +20,6 @@ type fakePlugin struct {
 	Plugin
 	backend func() storage.Backend
 	diags   schema.Diagnostics
-	health  map[string]error
 }
 
 func (p *fakePlugin) Describe(context.Context) (*Description, error) {

@@ -62,7 +62,6 @@ func TestErrorsKeepAllFieldsOverTheWire(t *testing.T) {
 // flat is e with the text of its cause instead of the cause.
 func flat(e *storage.Error) any {
 	c := *e
-	c.Err = nil
 	text := ""
 	if e.Err != nil {
 		text = e.Err.Error()

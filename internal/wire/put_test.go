@@ -190,7 +190,7 @@ func TestLargeValuesStreamInBoundedMemory(t *testing.T) {
 	for got := 0; ; {
 		n, err := r.Read(buf)
 		got += n
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if got != size {
 				t.Errorf("read %d bytes", got)
 			}

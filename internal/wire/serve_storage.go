@@ -34,7 +34,7 @@ func (s *Server) get(req *storagev1.GetRequest, stream grpc.ServerStreamingServe
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // everything was read, or the read error says more
+	defer r.Close()
 	resp := &storagev1.GetResponse{Header: &storagev1.GetResponse_Header{
 		Object: objectToProto(r.Object), Offset: r.Offset, Length: r.Length, Session: sessionToken(session),
 	}}

@@ -76,7 +76,7 @@ func (s *Server) watch(req *storagev1.WatchRequest, stream grpc.ServerStreamingS
 	if err != nil {
 		return err
 	}
-	defer events.Close() //nolint:errcheck // the stream is over
+	defer events.Close()
 	if err := stream.Send(&storagev1.WatchResponse{Cursor: events.Cursor()}); err != nil {
 		return err
 	}
