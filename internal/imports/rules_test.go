@@ -52,10 +52,11 @@ func rules() map[string][]string {
 		},
 
 		// What drives the module in tests, demonstrations and measurements.
-		"internal/bench":      {"host/...", "sdk/...", "proto/..."},
-		"internal/demo":       {"host/...", "sdk/...", "proto/..."},
-		"internal/imports":    {},
-		"internal/testplugin": {"sdk", "sdk/storage", "proto/..."},
+		"internal/bench":       {"host/...", "sdk/...", "plugins/local/...", "internal/bench/stock"},
+		"internal/bench/stock": {},
+		"internal/demo":        {"host/...", "sdk/..."},
+		"internal/imports":     {},
+		"internal/testplugin":  {"sdk", "sdk/storage", "proto/..."},
 	}
 }
 

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// figure sums up the rounds of one measurement.
+type figure struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+	Rounds int     `json:"rounds"`
+}
+
+func summarize(rounds []float64) figure {
+	sorted := slices.Sorted(slices.Values(rounds))
+	n := len(sorted)
+	return figure{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1], Rounds: n}
+}
+
+// environment is what the figures depend on.
+type environment struct {
+	Time    time.Time `json:"time"`
+	Took    string    `json:"took"`
+	Go      string    `json:"go"`
+	System  string    `json:"system"`
+	CPUs    int       `json:"cpus"`
+	Rounds  int       `json:"rounds"`
+	Turn    string    `json:"turn"`
+	Backend string    `json:"backend"`
+}
+
+func describeEnvironment(begin time.Time, rounds int, turn time.Duration) environment {
+	return environment{
+		Time: begin.UTC().Truncate(time.Second), Took: time.Since(begin).Round(time.Second).String(),
+		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+		Rounds: rounds, Turn: turn.String(), Backend: "local, in memory",
+	}
+}
+
+// document is the file of figures. A key is OP/SIZE/CALLERS/CONTESTANT/UNIT,
+// such as "get/128/1/child/p50_us" or "put/4096/64/builtin/ops_per_s", or ends
+// in "times_stock" for the ratio to stock, where more than 1 is better. SIZE is
+// in bytes.
+type document struct {
+	Environment environment       `json:"environment"`
+	Figures     map[string]figure `json:"figures"`
+}
+
+func writeFigures(path string, env environment, results []result) error {
+	doc := document{env, make(map[string]figure)}
+	for _, r := range results {
+		unit := "ops_per_s"
+		if r.latency() {
+			unit = "p50_us"
+		}
+		for name, rounds := range r.rounds {
+			key := fmt.Sprintf("%s/%d/%d/%s/", r.op, r.size, r.callers, name)
+			doc.Figures[key+unit] = summarize(rounds)
+			if name != nameStock {
+				doc.Figures[key+"times_stock"] = summarize(r.timesStock(name))
+			}
+		}
+	}
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
