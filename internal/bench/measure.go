@@ -66,7 +66,7 @@ func (r result) timesStock(name string) []float64 {
 }
 
 func measureAll(ctx context.Context, plugins string, cases []benchCase, rounds int, turn time.Duration, progress io.Writer) (_ []result, err error) {
-	dir, err := os.MkdirTemp("", "stowage-bench-")
+	dir, err := os.MkdirTemp("", "bench-of-stowage-")
 	if err != nil {
 		return nil, err
 	}

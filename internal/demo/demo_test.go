@@ -45,7 +45,7 @@ func TestATreeSurvivesTheDeathOfItsPlugin(t *testing.T) {
 			t.Errorf("the report does not tell about %q:\n%s", want, &out)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(temporary, "stowage-demo-*"))
+	left, err := filepath.Glob(filepath.Join(temporary, "demo-of-stowage-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("%v is left behind, %v", left, err)
 	}

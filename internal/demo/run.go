@@ -52,7 +52,7 @@ func run(ctx context.Context, o options) (_ *report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "stowage-demo-")
+	dir, err := os.MkdirTemp("", "demo-of-stowage-")
 	if err != nil {
 		return nil, err
 	}
