@@ -125,10 +125,11 @@ func (p *probe) checkRegister(ctx context.Context, level storage.Consistency) {
 	const writes = 100
 	key := p.key("register")
 	p.put(ctx, key, "0", storage.PutOptions{Consistency: level})
-	var begun, acknowledged, stopped atomic.Int64
+	var begun, acknowledged atomic.Int64
+	var stopped atomic.Bool
 	p.together(p.opts.Concurrency, func(i int) {
 		if i == 0 {
-			defer stopped.Store(1)
+			defer stopped.Store(true)
 			for n := int64(1); n <= writes; n++ {
 				begun.Store(n)
 				p.put(ctx, key, fmt.Sprint(n), storage.PutOptions{Consistency: level})
@@ -137,8 +138,9 @@ func (p *probe) checkRegister(ctx context.Context, level storage.Consistency) {
 			return
 		}
 		last := int64(0)
-		for done := false; !done; {
-			done = stopped.Load() == 1
+		done := false
+		for reads := 0; !done && reads < 10*writes; reads++ {
+			done = stopped.Load()
 			least := max(last, acknowledged.Load())
 			value, _ := p.get(ctx, key, storage.GetOptions{Consistency: level})
 			most := begun.Load()

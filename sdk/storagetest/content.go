@@ -17,6 +17,10 @@ type content struct {
 
 // readAt fills buf with the bytes from offset on, as if the value had no end.
 func (c content) readAt(buf []byte, offset int64) {
+	for offset%8 == 0 && len(buf) >= 8 {
+		binary.LittleEndian.PutUint64(buf, splitMix(c.seed<<32+uint64(offset/8)))
+		buf, offset = buf[8:], offset+8
+	}
 	var word [8]byte
 	for len(buf) > 0 {
 		binary.LittleEndian.PutUint64(word[:], splitMix(c.seed<<32+uint64(offset/8)))

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -81,7 +82,7 @@ func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	o.Prefix += "storagetest-" + rand.Text()[:10] + "/"
+	o.Prefix += "storagetest-" + strings.ToLower(rand.Text()[:10]) + "/"
 	return o
 }
 
