@@ -217,7 +217,7 @@ type judgedSource struct {
 
 func (s *judgedSource) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // sources return io.EOF itself
+	if err != nil && err != io.EOF {
 		s.judge(err)
 	}
 	return n, err

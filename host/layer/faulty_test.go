@@ -80,12 +80,12 @@ func get(t testing.TB, s storage.Store, key string) string {
 	return string(b)
 }
 
-func wantCode(t testing.TB, err error, code storage.Code) *storage.Error {
+func wantCode(t testing.TB, err error, code storage.Code) storage.Error {
 	t.Helper()
 	if err == nil || storage.CodeOf(err) != code {
 		t.Fatalf("got %v, want %v", err, code)
 	}
-	return storage.AsError(err)
+	return *storage.AsError(err)
 }
 
 // onlyReader hides that a reader can seek.

@@ -65,7 +65,7 @@ func (r *replay) release() { r.kept = nil }
 func (r *replay) next(p []byte) (int, error) {
 	n, err := r.source.Read(p)
 	r.read = r.read || n > 0 || err != nil
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
+	if err != nil && err != io.EOF {
 		r.failed = true
 	}
 	if r.seeker == nil && !r.lost {

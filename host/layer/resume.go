@@ -56,7 +56,7 @@ func (s *resumedSource) Read(p []byte) (int, error) {
 			n, err = s.source.Read(p)
 		}
 		s.offset += int64(n)
-		if err == nil || err == io.EOF || s.offset >= s.end { //nolint:errorlint // sources return io.EOF itself
+		if err == nil || err == io.EOF || s.offset >= s.end {
 			return n, err
 		}
 		if s.broken = err; n > 0 {

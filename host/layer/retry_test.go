@@ -144,7 +144,7 @@ func TestRetryWaits(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 				defer cancel()
 				begin := time.Now()
-				_, _ = Retry(RetryOptions{BaseDelay: time.Second})(s).Stat(ctx, "k", storage.StatOptions{})
+				_, _ = Retry(RetryOptions{BaseDelay: time.Second, MaxDelay: 5 * time.Second})(s).Stat(ctx, "k", storage.StatOptions{})
 				if took := time.Since(begin); took < c.min || took > c.max || *count != c.attempts {
 					t.Errorf("%d attempts in %v", *count, took)
 				}
@@ -168,12 +168,11 @@ func TestBackoffGrowsToItsLimit(t *testing.T) {
 
 func TestCancelledWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, count := faulty(memory(t), event.OpPut, fault{err: lost()})
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error)
 		slow := storage.AsError(lost())
 		slow.RetryAfter = time.Second
-		s, count = faulty(memory(t), event.OpPut, fault{err: slow})
+		s, count := faulty(memory(t), event.OpPut, fault{err: slow})
 		go func() {
 			_, err := Retry(RetryOptions{})(s).Put(ctx, "k", strings.NewReader("v"), storage.PutOptions{})
 			failed <- err
@@ -181,8 +180,8 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		e := wantCode(t, <-failed, storage.CodeCanceled)
-		if !e.OutcomeUnknown || !errors.Is(e, storage.ErrUnavailable) || *count != 1 {
-			t.Errorf("after %d attempts: %v", *count, e)
+		if !e.OutcomeUnknown || !errors.Is(&e, storage.ErrUnavailable) || *count != 1 {
+			t.Errorf("after %d attempts: %v", *count, &e)
 		}
 	})
 }
@@ -328,10 +327,18 @@ func TestConditionalPutOfUnknownOutcome(t *testing.T) {
 		{"it happened at the second attempt", true, storage.IfETag, []fault{{lost(), false}, {lost(), true}}, nil, 0, "mine", storage.No, 2},
 		{"it happened at the last attempt", true, storage.IfETag, []fault{{lost(), false}, {lost(), false}, {lost(), true}}, nil, 0, "mine", storage.No, 3},
 		{"it never happened", true, storage.IfETag, []fault{{lost(), false}, {lost(), false}, {lost(), false}}, nil, storage.CodeUnavailable, "old", 0, 3},
-		{"another wrote", true, storage.IfETag, []fault{{lost(), false}}, func(t *testing.T, m storage.Store) { put(t, m, "k", "other") },
-			storage.CodeFailedPrecondition, "other", 0, 1},
-		{"another wrote over it", true, storage.IfETag, []fault{{lost(), true}}, func(t *testing.T, m storage.Store) { put(t, m, "k", "other") },
-			storage.CodeFailedPrecondition, "other", 0, 1},
+		{
+			"another wrote", true, storage.IfETag,
+			[]fault{{lost(), false}},
+			func(t *testing.T, m storage.Store) { put(t, m, "k", "other") },
+			storage.CodeFailedPrecondition, "other", 0, 1,
+		},
+		{
+			"another wrote over it", true, storage.IfETag,
+			[]fault{{lost(), true}},
+			func(t *testing.T, m storage.Store) { put(t, m, "k", "other") },
+			storage.CodeFailedPrecondition, "other", 0, 1,
+		},
 		{"it happened and then cannot be looked up", true, storage.IfETag, []fault{{lost(), true}}, nil, storage.CodeUnavailable, "mine", 0, 1},
 	}
 	for _, c := range cases {
@@ -369,7 +376,7 @@ func TestConditionalPutOfUnknownOutcome(t *testing.T) {
 			}
 			if c.code != 0 {
 				if e := wantCode(t, err, c.code); !e.OutcomeUnknown {
-					t.Errorf("the error does not say that the outcome is unknown: %v", e)
+					t.Errorf("the error does not say that the outcome is unknown: %v", err)
 				}
 				return
 			}
@@ -407,7 +414,7 @@ func TestConditionalDeleteOfUnknownOutcome(t *testing.T) {
 			}
 			if c.unknown {
 				if e := wantCode(t, err, storage.CodeUnavailable); !e.OutcomeUnknown {
-					t.Errorf("the outcome is not unknown: %v", e)
+					t.Errorf("the outcome is not unknown: %v", err)
 				}
 			} else if err != nil {
 				t.Error(err)

@@ -106,8 +106,10 @@ func TestMeasureReports(t *testing.T) {
 		run  func(ctx context.Context, t *testing.T, s storage.Store)
 		want event.OperationInfo
 	}{
-		{"a put with its bytes", func(_ context.Context, t *testing.T, s storage.Store) { put(t, s, "new", "four") },
-			event.OperationInfo{Op: event.OpPut, Key: "new", BytesWritten: 4}},
+		{
+			"a put with its bytes", func(_ context.Context, t *testing.T, s storage.Store) { put(t, s, "new", "four") },
+			event.OperationInfo{Op: event.OpPut, Key: "new", BytesWritten: 4},
+		},
 		{"a read of a part when it is closed", func(ctx context.Context, t *testing.T, s storage.Store) {
 			r, err := s.Get(ctx, "k", storage.GetOptions{})
 			if err != nil {

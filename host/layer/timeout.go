@@ -118,7 +118,7 @@ func (s *boundedSource) Read(p []byte) (int, error) {
 	s.watchdog.timer.Reset(s.watchdog.limit)
 	n, err := s.ReadCloser.Read(p)
 	s.watchdog.timer.Stop()
-	if err == io.EOF { //nolint:errorlint // sources return io.EOF itself
+	if err == io.EOF {
 		return n, err
 	}
 	return n, s.watchdog.explain(err, false)

@@ -59,7 +59,7 @@ func (s *slow) Put(ctx context.Context, key string, body io.Reader, opts storage
 	for {
 		n, err := io.CopyN(&value, body, 1)
 		if n == 0 {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				return storage.PutResult{}, err
 			}
 			break

@@ -122,10 +122,10 @@ func read(t testing.TB, s storage.Store, key string, opts storage.GetOptions) (s
 	return string(b), err
 }
 
-func wantCode(t testing.TB, err error, code storage.Code) *storage.Error {
+func wantCode(t testing.TB, err error, code storage.Code) storage.Error {
 	t.Helper()
 	if err == nil || storage.CodeOf(err) != code {
 		t.Fatalf("got %v, want %v", err, code)
 	}
-	return storage.AsError(err)
+	return *storage.AsError(err)
 }

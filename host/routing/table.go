@@ -198,7 +198,7 @@ func (t *Table) Copy(ctx context.Context, src, dst string, opts storage.CopyOpti
 	if err != nil {
 		return storage.PutResult{}, storage.Annotate(err, "copy", src)
 	}
-	defer r.Close() //nolint:errcheck // reading it to the end is what counts
+	defer r.Close()
 	put := storage.PutOptions{If: opts.If, ContentType: r.Object.ContentType, Metadata: callerMetadata(r.Object.Metadata), SizeHint: r.Length}
 	if at := r.Object.ExpiresAt; !at.IsZero() {
 		if put.TTL = time.Until(at); put.TTL <= 0 {
