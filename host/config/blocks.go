@@ -149,7 +149,6 @@ func (l *loader) loadPlugin(block *hclsyntax.Block) {
 	p := &Plugin{Name: block.Labels[0], DeclRange: block.DefRange()}
 	src := l.decode(block.Body, p, p.DeclRange, "").source
 	l.checkVersion(p, src)
-	l.checkTransport(p, src)
 	l.config.Plugins = append(l.config.Plugins, p)
 }
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -45,38 +44,6 @@ func (l *loader) checkVersion(p *Plugin, src *source) {
 	if _, err := semver.NewConstraint(p.Version); err != nil {
 		l.errorAt(src.find(schema.AttrPath("version")).at, "Not a version constraint", "\"version\" must be a constraint such as \"1.4.2\", \">= 1.2, < 2.0\" or \"~> 1.4\".")
 	}
-}
-
-func (l *loader) checkTransport(p *Plugin, src *source) {
-	transport, address := src.find(schema.AttrPath("transport")), src.find(schema.AttrPath("address"))
-	if transport.failed || address.failed {
-		return
-	}
-	switch dial := p.Transport == TransportDial; {
-	case dial && p.Address == "":
-		l.errorAt(transport.at, "Missing attribute", "A plugin that is dialled needs its address: add address = \"unix:/path\" or \"tcp://host:port\".")
-		return
-	case !dial && p.Address != "":
-		l.errorAt(address.at, "Address without dial", "Only a plugin with transport = \"dial\" has an address. Set the transport, or take the address out.")
-		return
-	case !dial:
-		return
-	}
-	if path, ok := strings.CutPrefix(p.Address, "unix:"); ok {
-		if path = strings.TrimPrefix(path, "//"); path != "" {
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(l.doc.dir, path)
-			}
-			p.Address = "unix:" + path
-			return
-		}
-	}
-	if hostPort, ok := strings.CutPrefix(p.Address, "tcp://"); ok {
-		if host, port, err := net.SplitHostPort(hostPort); err == nil && host != "" && port != "" {
-			return
-		}
-	}
-	l.errorAt(address.at, "Not an address", "\"address\" must be unix:/path or tcp://host:port.")
 }
 
 const maxPrefixLength = 1023 // a key has at most 1024 bytes

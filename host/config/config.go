@@ -62,7 +62,6 @@ const (
 	TransportAuto    Transport = ""        // a binary in the folders, else the builtin
 	TransportBuiltin Transport = "builtin" // the builtin, whatever is in the folders
 	TransportChild   Transport = "child"   // a binary in the folders, never the builtin
-	TransportDial    Transport = "dial"    // a plugin or host that runs already, at Address
 )
 
 // Isolation says which backends share a plugin process.
@@ -82,8 +81,7 @@ type Plugin struct {
 	Version      string        `stowage:"version" doc:"The versions that may be used, such as \">= 1.2, < 2.0\"; the highest wins."`
 	Env          []string      `stowage:"env" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" doc:"Variables of the host's environment that the plugin may see."`
 	Isolation    Isolation     `stowage:"isolation" default:"shared" enum:"shared,dedicated" doc:"Whether the backends of the plugin share one process."`
-	Transport    Transport     `stowage:"transport" enum:"builtin,child,dial" doc:"How to reach the plugin; without it a binary in the folders wins over a builtin."`
-	Address      string        `stowage:"address" doc:"Where a plugin with transport = \"dial\" listens: unix:/path or tcp://host:port."`
+	Transport    Transport     `stowage:"transport" enum:"builtin,child" doc:"How to reach the plugin; without it a binary in the folders wins over a builtin."`
 	AutoMTLS     bool          `stowage:"auto_mtls" doc:"Encrypt the connection to the child process, with certificates made at each start."`
 	StartTimeout time.Duration `stowage:"start_timeout" default:"10s" min:"100ms" max:"10m" doc:"How long the plugin may take until it answers."`
 	StopTimeout  time.Duration `stowage:"stop_timeout" default:"5s" min:"0s" max:"10m" doc:"How long the plugin may take to stop before it is killed."`
@@ -135,12 +133,10 @@ type Retry struct {
 
 // Breaker is the breaker block of a backend.
 type Breaker struct {
-	_            struct{}      `doc:"When to stop asking a backend that keeps failing."`
-	Enabled      bool          `stowage:"enabled" default:"true" doc:"Whether there is a breaker at all."`
-	FailureRatio float64       `stowage:"failure_ratio" default:"0.5" min:"0.01" max:"1" doc:"The share of failed operations within the window that opens the breaker."`
-	MinRequests  int           `stowage:"min_requests" default:"10" min:"1" max:"1000000" doc:"The breaker stays closed while the window holds fewer operations."`
-	Window       time.Duration `stowage:"window" default:"10s" min:"100ms" max:"1h" doc:"How far back operations are counted."`
-	Cooldown     time.Duration `stowage:"cooldown" default:"5s" min:"10ms" max:"1h" doc:"How long an open breaker waits before it lets one operation try."`
+	_        struct{}      `doc:"When to stop asking a backend that keeps failing."`
+	Failures int           `stowage:"failures" default:"5" min:"1" max:"10000" doc:"How many failures among the last window operations open the breaker."`
+	Window   int           `stowage:"window" default:"10" min:"1" max:"10000" doc:"How many of the last operations are counted."`
+	OpenFor  time.Duration `stowage:"open_for" default:"2s" min:"10ms" max:"1h" doc:"How long an open breaker refuses before it lets one operation try."`
 }
 
 // Policy is a policy block. Its name is unique among the policies of every

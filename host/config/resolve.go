@@ -33,8 +33,8 @@ type Describer interface {
 // Resolve reads and checks the config block of every backend against the
 // schema of its plugin and sets Backend.Schema and Backend.Value.
 //
-// A plugin that does not exist is an error, unless its transport is child or
-// dial: those may come later. A plugin that cannot be asked is a warning.
+// A plugin that does not exist is an error, unless its transport is child:
+// its binary may come later. A plugin that cannot be asked is a warning.
 // Both leave Backend.Unresolved set; ResolveBackend tries one again. What is
 // wrong with a backend that is not enabled is a warning.
 //
@@ -134,9 +134,6 @@ func (r *resolver) noSchema(err error) {
 	}
 	severity := hcl.DiagError
 	switch transport := r.config.Plugin(b.Plugin).Transport; transport {
-	case TransportDial:
-		severity = hcl.DiagWarning
-		text += " It is dialled and does not answer yet. The backend stays unavailable until it does."
 	case TransportBuiltin:
 		text += " With transport = \"builtin\" only the plugins built into the host count."
 	case TransportChild:

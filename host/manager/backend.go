@@ -35,11 +35,14 @@ type backend struct {
 // with.
 func (m *Manager) newBackend(b *config.Backend) *backend {
 	out := &backend{manager: m, name: b.Name, config: b, plugin: b.Plugin}
-	out.breaker = layer.NewBreaker(layer.BreakerOptions{Backend: b.Name, Listener: m.listener})
+	out.breaker = layer.NewBreaker(layer.BreakerOptions{
+		Backend: b.Name, Listener: m.listener,
+		Failures: uint(b.Breaker.Failures), Window: uint(b.Breaker.Window), OpenFor: b.Breaker.OpenFor,
+	})
 	out.store = layer.Stack(layer.StackOptions{
 		Backend: b.Name, Plugin: b.Plugin, Listener: m.listener, Budget: m.budget, Breaker: out.breaker,
 		Timeout: layer.TimeoutOptions{Attempt: b.Timeout},
-		Retry:   layer.RetryOptions{MaxAttempts: b.Retry.MaxAttempts},
+		Retry:   layer.RetryOptions{MaxAttempts: b.Retry.MaxAttempts, BaseDelay: b.Retry.Delay, MaxDelay: b.Retry.MaxDelay},
 	})(m.registry.Handle(b.Name))
 	out.manager.registry.Fail(b.Name, "it is being opened", restartHint)
 	return out

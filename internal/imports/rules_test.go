@@ -47,7 +47,7 @@ func rules() map[string][]string {
 		"plugins/supabase":    {"sdk", "sdk/storage"},
 
 		"cmd/stowage": {
-			"sdk", "sdk/storage", "plugins/local/...",
+			"sdk", "sdk/schema", "sdk/storage", "plugins/local/...",
 			"host", "host/api", "host/api/client", "host/config", "host/metrics",
 		},
 

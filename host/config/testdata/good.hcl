@@ -18,11 +18,6 @@ plugin "supabase" {
   start_timeout = "20s"
 }
 
-plugin "remote" {
-  transport = "dial"
-  address   = "unix:run/remote.sock"
-}
-
 backend "disk" {
   plugin   = "local"
   priority = 10
@@ -39,7 +34,10 @@ backend "cloud" {
   timeout  = "5s"
 
   retry { max_attempts = 4 }
-  breaker { cooldown = "1m" }
+  breaker {
+    failures = 3
+    open_for = "1m"
+  }
 
   config {
     url              = "https://project.supabase.co"

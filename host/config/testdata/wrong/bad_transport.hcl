@@ -2,11 +2,4 @@ plugin "a" {
   transport = "dial"
 }
 
-plugin "b" {
-  address = "unix:/run/b.sock"
-}
-
-plugin "c" {
-  transport = "dial"
-  address   = "localhost:7465"
-}
+backend "a" { plugin = "local" }
