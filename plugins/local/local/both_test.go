@@ -24,6 +24,12 @@ func onBoth(t *testing.T, o bounds, test func(t *testing.T, s storage.Store)) {
 	})
 }
 
+// fataler is a testing.TB or a *rapid.T.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 func mustPut(t testing.TB, s storage.Backend, key string, value []byte) storage.Object {
 	t.Helper()
 	res, err := s.Put(context.Background(), key, bytes.NewReader(value), storage.PutOptions{})
@@ -33,7 +39,7 @@ func mustPut(t testing.TB, s storage.Backend, key string, value []byte) storage.
 	return res.Object
 }
 
-func mustDelete(t testing.TB, s storage.Backend, key string) {
+func mustDelete(t fataler, s storage.Backend, key string) {
 	t.Helper()
 	if _, err := s.Delete(context.Background(), key, storage.DeleteOptions{}); err != nil {
 		t.Fatal(err)

@@ -124,7 +124,7 @@ func checkAfterCrash(t *testing.T, path string, acknowledged map[string]uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close(context.Background()) //nolint:errcheck // read only
+	defer s.Close(context.Background())
 	for key, sequence := range acknowledged {
 		reader, err := s.Get(t.Context(), key, storage.GetOptions{})
 		var value []byte

@@ -91,7 +91,7 @@ func (e *diskEngine) stageCopy(ctx context.Context, r *record) (*staged, error) 
 		return nil, err
 	}
 	reader := storage.NewReader(r.object, 0, r.object.Size, body) // verifies
-	defer reader.Close()                                          //nolint:errcheck // read to the end is what counts
+	defer reader.Close()
 	if r.place == inFile {
 		s := stager{body: bodyReader{ctx, reader}, quota: &quota{}}
 		return e.stageFile(&s)

@@ -114,7 +114,7 @@ func fill(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // of a test
+	defer f.Close()
 	for size := 1 << 20; size > 0; size /= 2 {
 		for {
 			if _, err := f.Write(make([]byte, size)); err != nil {

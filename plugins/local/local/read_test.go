@@ -77,7 +77,7 @@ func TestDamagedFilesAreDataLoss(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer f.Close() //nolint:errcheck // of a test
+			defer f.Close()
 			_, err = f.WriteAt([]byte("!"), 99_999)
 			return err
 		}},

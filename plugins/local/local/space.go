@@ -45,7 +45,7 @@ func (s *space) check(n int64) error {
 	if s.spent.Load() && !s.restore() {
 		return storage.Errorf(storage.CodeQuotaExceeded, "the disk that holds %s is full: delete objects or free at least %d MiB", s.directory, (ballastBytes+freeBytes)>>20)
 	}
-	if available, ok := s.available(); ok && available < n+freeBytes {
+	if available, ok := s.available(); ok && available-freeBytes < n {
 		return storage.Errorf(storage.CodeQuotaExceeded, "the disk that holds %s has %d bytes left; %d are wanted, and %d MiB stay free", s.directory, available, n, freeBytes>>20)
 	}
 	return nil

@@ -22,7 +22,7 @@ type store struct {
 
 	gate       *gate
 	background context.CancelFunc // ends the sweeper
-	work       sync.WaitGroup     // the sweeper and commits whose caller has gone
+	work       sync.WaitGroup     // all goroutines of the store
 	closing    sync.Once
 	closed     chan struct{} // closed when everything is released
 	closeErr   error         // valid once closed is

@@ -108,7 +108,7 @@ func (b *fileBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.file.Read(p)
-	if err == io.EOF { //nolint:errorlint // os.File returns it itself
+	if err == io.EOF {
 		return n, io.EOF
 	}
 	return n, systemError(err)

@@ -132,7 +132,7 @@ func (l *changeLog) cursor(position uint64) string {
 
 func parseCursor(cursor string) (origin, position uint64, err error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != cursorBytes || raw[0] != cursorVersion {
+	if err != nil || len(raw) != cursorBytes || raw[0] != cursorVersion || strings.ContainsAny(cursor, "\r\n") {
 		return 0, 0, storage.Errorf(storage.CodeInvalidArgument, "the cursor is not one of this backend; watch without a cursor and list")
 	}
 	return binary.BigEndian.Uint64(raw[1:]), binary.BigEndian.Uint64(raw[9:]), nil
