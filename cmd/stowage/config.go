@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/p2p-ai-agents/stowage/host/config"
 	"github.com/p2p-ai-agents/stowage/host"
+	"github.com/p2p-ai-agents/stowage/host/config"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -23,6 +23,10 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			name := h.Config().Filename
+			if name == "" {
+				return usagef("there is no %s here: name the FILE to check", defaultConfig)
+			}
 			diags, err := h.Validate(cmd.Context())
 			switch {
 			case err != nil:
@@ -32,7 +36,7 @@ func (a *app) configCommand() *cobra.Command {
 			case len(diags) > 0:
 				fmt.Fprint(a.stderr, config.FormatDiagnostics(diags))
 			}
-			fmt.Fprintln(a.stdout, "The configuration is valid.")
+			fmt.Fprintf(a.stdout, "%s is valid.\n", name)
 			return nil
 		},
 	})

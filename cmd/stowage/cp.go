@@ -27,6 +27,7 @@ type copier struct {
 	progress *progress
 	files    atomic.Int64
 	bytes    atomic.Int64
+	skipped  int64 // by walk
 }
 
 func (a *app) cpCommand() *cobra.Command {
@@ -37,9 +38,15 @@ func (a *app) cpCommand() *cobra.Command {
 		Use:   "cp SOURCE TARGET",
 		Short: "Copy files to objects, objects to files, or objects to objects",
 		Long: `Copy between the file system and the store. An argument that begins with
-stowage: is a key, any other a path. With --recursive the source is a directory
-or a key prefix: what follows it is appended to the target, with '/' between the
-parts of a path. Nothing that exists is asked about; it is replaced.
+stowage: is a key, any other a path. A target that is a directory, ends in '/'
+or is nothing but stowage: receives the source under the last part of its name.
+
+With --recursive the source is a directory or a key prefix: what follows it is
+appended to the target, with '/' between the parts. Links and special files are
+skipped, and counted. A key that would lead out of the target directory, or has
+no exact equivalent as a path, ends the copying.
+
+What exists is replaced without asking.
 
 An operation that fails for a passing reason, such as a plugin that is being
 restarted, is tried again until --retry-for is over.`,
@@ -57,7 +64,11 @@ restarted, is tried again until --retry-for is over.`,
 			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
 				c := &copier{store: s, retryFor: retryFor}
 				if !recursive {
-					return c.one(ctx, src, dst, fromStore, toStore)
+					target, err := within(dst, src, fromStore, toStore)
+					if err != nil {
+						return err
+					}
+					return c.one(ctx, src, target, fromStore, toStore)
 				}
 				c.progress = a.newProgress()
 				defer c.progress.done()
@@ -77,9 +88,12 @@ restarted, is tried again until --retry-for is over.`,
 				}
 				c.progress.done()
 				if a.json {
-					return errors.Join(err, a.printLine(map[string]int64{"objects": c.files.Load(), "bytes": c.bytes.Load()}))
+					return errors.Join(err, writeLine(a.stdout, map[string]int64{"objects": c.files.Load(), "bytes": c.bytes.Load(), "skipped": c.skipped}))
 				}
-				fmt.Fprintf(a.stderr, "copied %d objects, %d bytes\n", c.files.Load(), c.bytes.Load())
+				fmt.Fprintf(a.stderr, "objects copied: %d, bytes: %d\n", c.files.Load(), c.bytes.Load())
+				if c.skipped > 0 {
+					fmt.Fprintf(a.stderr, "links and special files skipped: %d\n", c.skipped)
+				}
 				return err
 			})
 		},
@@ -91,17 +105,32 @@ restarted, is tried again until --retry-for is over.`,
 }
 
 // walk calls do for every regular file below a directory, or every object with
-// a prefix: its name, and what of it follows the source. Links and devices are
-// not followed.
+// a prefix: its name, and what of it follows the source, without a '/' before.
 func (c *copier) walk(ctx context.Context, src string, fromStore bool, do func(name, rest string, size int64) error) error {
 	if fromStore {
 		return eachObject(ctx, c.store, src, func(o storage.Object) error {
-			return do(o.Key, strings.TrimPrefix(o.Key, src), o.Size)
+			rest := strings.TrimPrefix(o.Key, src)
+			if src != "" && !strings.HasSuffix(src, "/") {
+				rest = strings.TrimPrefix(rest, "/")
+			}
+			return do(o.Key, rest, o.Size)
 		})
 	}
-	return filepath.WalkDir(src, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
+	info, err := os.Stat(src)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return do(src, "", info.Size())
+	}
+	// The '/' makes a link to a directory as good as the directory.
+	return filepath.WalkDir(src+"/", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
 			return err
+		}
+		if !entry.Type().IsRegular() {
+			c.skipped++
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {
@@ -115,20 +144,41 @@ func (c *copier) walk(ctx context.Context, src string, fromStore bool, do func(n
 	})
 }
 
+// within returns what a single source becomes: the target itself, or, where
+// that is a place for several, something in it.
+func within(dst, src string, fromStore, toStore bool) (string, error) {
+	if toStore && dst != "" && !strings.HasSuffix(dst, "/") {
+		return dst, nil
+	}
+	if !toStore && !strings.HasSuffix(dst, "/") && !isDirectory(dst) {
+		return dst, nil
+	}
+	if fromStore {
+		return join(dst, src[strings.LastIndexByte(src, '/')+1:], toStore)
+	}
+	return join(dst, filepath.Base(src), toStore)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // join appends rest to a target key or directory. A key that would leave the
 // directory is refused: ".." is an ordinary part of a key, but not of a path.
 func join(dst, rest string, toStore bool) (string, error) {
-	if toStore {
-		if dst != "" && !strings.HasSuffix(dst, "/") {
-			dst += "/"
-		}
+	switch {
+	case rest == "":
+		return dst, nil
+	case toStore && dst != "" && !strings.HasSuffix(dst, "/"):
+		return dst + "/" + rest, nil
+	case toStore:
 		return dst + rest, nil
+	case !filepath.IsLocal(filepath.FromSlash(rest)) || filepath.ToSlash(filepath.Clean(rest)) != rest:
+		return "", fmt.Errorf("a key that ends in %q has no equivalent as a path in %s; copy it by itself with get -o", rest, dst)
+	default:
+		return filepath.Join(dst, filepath.FromSlash(rest)), nil
 	}
-	rest = strings.TrimPrefix(rest, "/")
-	if !filepath.IsLocal(filepath.FromSlash(rest)) || filepath.ToSlash(filepath.Clean(rest)) != rest {
-		return "", fmt.Errorf("the key that ends in %q has no equivalent as a path below %s; copy it by itself with get -o", rest, dst)
-	}
-	return filepath.Join(dst, filepath.FromSlash(rest)), nil
 }
 
 // one copies a single file or object, again and again while that may help.
@@ -161,23 +211,19 @@ func (c *copier) attempt(ctx context.Context, src, dst string, fromStore, toStor
 		return res.Object.Size, err
 	}
 	if toStore {
-		f, err := os.Open(src)
+		f, size, err := openFile(src)
 		if err != nil {
 			return 0, err
 		}
-		defer f.Close() //nolint:errcheck // it was only read
-		info, err := f.Stat()
-		if err != nil {
-			return 0, err
-		}
-		res, err := c.store.Put(ctx, dst, f, storage.PutOptions{SizeHint: info.Size(), ContentType: mime.TypeByExtension(filepath.Ext(src))})
+		defer f.Close()
+		res, err := c.store.Put(ctx, dst, f, storage.PutOptions{SizeHint: size, ContentType: mime.TypeByExtension(filepath.Ext(src))})
 		return res.Object.Size, err
 	}
 	r, err := c.store.Get(ctx, src, storage.GetOptions{})
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close() //nolint:errcheck // reading it to the end is what counts
+	defer r.Close()
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return 0, err
 	}

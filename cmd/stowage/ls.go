@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +20,9 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:   "ls [PREFIX]",
 		Short: "List keys that begin with PREFIX, level by level",
 		Long: `List keys that begin with PREFIX. Keys that have a '/' after it are rolled up
-into the part up to that '/', unless --recursive is given.`,
+into the part up to that '/', unless --recursive is given. Keys that would
+disturb a terminal are quoted as in Go. With --json each line is a document:
+an object, or {"prefix": …}.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts := storage.ListOptions{Delimiter: "/"}
@@ -37,30 +42,25 @@ into the part up to that '/', unless --recursive is given.`,
 	return cmd
 }
 
-// list prints page by page, objects and prefixes merged into one order. With
-// --json it prints a document a line.
+// list prints page by page, so that a listing may have any length.
 func (a *app) list(ctx context.Context, s storage.Store, opts storage.ListOptions, long bool) error {
+	out := bufio.NewWriter(a.stdout)
 	for {
 		page, err := s.List(ctx, opts)
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-		objects, prefixes := page.Objects, page.Prefixes
-		for len(objects)+len(prefixes) > 0 {
-			if len(objects) == 0 || len(prefixes) > 0 && prefixes[0] < objects[0].Key {
-				if err := a.listPrefix(w, prefixes[0], long); err != nil {
-					return err
-				}
-				prefixes = prefixes[1:]
-				continue
-			}
-			if err := a.listObject(w, objects[0], long); err != nil {
-				return err
-			}
-			objects = objects[1:]
+		switch {
+		case a.json:
+			err = eachEntry(page, func(o storage.Object) error { return writeLine(out, toJSON(o)) },
+				func(prefix string) error { return writeLine(out, map[string]string{"prefix": prefix}) })
+		case long:
+			err = listLong(out, page)
+		default:
+			short := func(name string) error { _, err := fmt.Fprintln(out, printable(name)); return err }
+			err = eachEntry(page, func(o storage.Object) error { return short(o.Key) }, short)
 		}
-		if err := w.Flush(); err != nil {
+		if err := errors.Join(err, out.Flush()); err != nil {
 			return err
 		}
 		if page.NextToken == "" {
@@ -70,28 +70,31 @@ func (a *app) list(ctx context.Context, s storage.Store, opts storage.ListOption
 	}
 }
 
-func (a *app) listPrefix(w *tabwriter.Writer, prefix string, long bool) error {
-	var err error
-	switch {
-	case a.json:
-		return a.printLine(map[string]string{"prefix": prefix})
-	case long:
-		_, err = fmt.Fprintf(w, "-\t-\t-\t  %s\n", printable(prefix))
-	default:
-		_, err = fmt.Fprintln(a.stdout, printable(prefix))
-	}
-	return err
+func listLong(out io.Writer, page storage.Page) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', tabwriter.AlignRight)
+	err := eachEntry(page, func(o storage.Object) error {
+		_, err := fmt.Fprintf(w, "%d\t%s\t%s\t  %s\n", o.Size, o.ModTime.Format(time.RFC3339), printable(o.ETag), printable(o.Key))
+		return err
+	}, func(prefix string) error {
+		_, err := fmt.Fprintf(w, "-\t-\t-\t  %s\n", printable(prefix))
+		return err
+	})
+	return errors.Join(err, w.Flush())
 }
 
-func (a *app) listObject(w *tabwriter.Writer, o storage.Object, long bool) error {
-	switch {
-	case a.json:
-		return a.printLine(toJSON(o))
-	case long:
-		_, err := fmt.Fprintf(w, "%d\t%s\t%s\t  %s\n", o.Size, o.ModTime.Format(time.RFC3339), o.ETag, printable(o.Key))
-		return err
-	default:
-		_, err := fmt.Fprintln(a.stdout, printable(o.Key))
-		return err
+// eachEntry calls object and prefix for the entries of a page, in one order.
+func eachEntry(page storage.Page, object func(storage.Object) error, prefix func(string) error) error {
+	objects, prefixes := page.Objects, page.Prefixes
+	for len(objects)+len(prefixes) > 0 {
+		var err error
+		if len(objects) == 0 || len(prefixes) > 0 && prefixes[0] < objects[0].Key {
+			err, prefixes = prefix(prefixes[0]), prefixes[1:]
+		} else {
+			err, objects = object(objects[0]), objects[1:]
+		}
+		if err != nil {
+			return err
+		}
 	}
+	return nil
 }

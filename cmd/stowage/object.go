@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -95,15 +92,12 @@ func (a *app) putCommand() *cobra.Command {
 			}
 			body := a.stdin
 			if len(args) == 2 && args[1] != "-" {
-				f, err := os.Open(args[1])
+				f, size, err := openFile(args[1])
 				if err != nil {
 					return err
 				}
-				defer f.Close() //nolint:errcheck // it was only read
-				if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-					opts.SizeHint = info.Size()
-				}
-				body = f
+				defer f.Close()
+				body, opts.SizeHint = f, size
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
 				res, err := s.Put(ctx, args[0], body, opts)
@@ -160,7 +154,7 @@ func (a *app) getCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				defer r.Close() //nolint:errcheck // reading it to the end is what counts
+				defer r.Close()
 				if output == "" || output == "-" {
 					_, err = io.Copy(a.stdout, r)
 					return err
@@ -175,19 +169,6 @@ func (a *app) getCommand() *cobra.Command {
 	cmd.Flags().StringVar(&opts.IfMatch, "if-match", "", "only if the object has this `ETAG`")
 	registerConsistency(cmd, &consistency)
 	return cmd
-}
-
-// writeFile replaces the file at path by what r gives, atomically.
-func writeFile(path string, r io.Reader) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing is left to do once it is renamed
-	if _, err := io.Copy(f, r); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }
 
 func (a *app) statCommand() *cobra.Command {
@@ -219,9 +200,9 @@ func (a *app) statCommand() *cobra.Command {
 
 func (a *app) printObject(o storage.Object) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(w, "key\t%s\nsize\t%d\netag\t%s\n", printable(o.Key), o.Size, o.ETag)
+	fmt.Fprintf(w, "key\t%s\nsize\t%d\netag\t%s\n", printable(o.Key), o.Size, printable(o.ETag))
 	if o.ContentType != "" {
-		fmt.Fprintf(w, "content type\t%s\n", o.ContentType)
+		fmt.Fprintf(w, "content type\t%s\n", printable(o.ContentType))
 	}
 	fmt.Fprintf(w, "modified\t%s\n", o.ModTime.Format(time.RFC3339))
 	if !o.ExpiresAt.IsZero() {
@@ -229,18 +210,9 @@ func (a *app) printObject(o storage.Object) error {
 	}
 	fmt.Fprintf(w, "crc32c\t%08x\n", o.CRC32C)
 	for _, name := range slices.Sorted(maps.Keys(o.Metadata)) {
-		fmt.Fprintf(w, "meta %s\t%s\n", name, o.Metadata[name])
+		fmt.Fprintf(w, "meta %s\t%s\n", printable(name), printable(o.Metadata[name]))
 	}
 	return w.Flush()
-}
-
-// printable quotes a key that would disturb a line or a terminal.
-func printable(key string) string {
-	quoted := fmt.Sprintf("%q", key)
-	if quoted == `"`+key+`"` && strings.TrimSpace(key) == key {
-		return key
-	}
-	return quoted
 }
 
 func (a *app) rmCommand() *cobra.Command {
@@ -257,6 +229,9 @@ func (a *app) rmCommand() *cobra.Command {
 			}
 			if recursive && !c.IsNone() {
 				return usagef("--recursive and conditions exclude each other")
+			}
+			if recursive && slices.Contains(args, "") {
+				return usagef("an empty KEY with --recursive would delete everything; name the prefixes to delete")
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
 				for _, key := range args {

@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
 
 	"github.com/p2p-ai-agents/stowage/host"
 	"github.com/p2p-ai-agents/stowage/host/api"
@@ -39,16 +43,27 @@ func (a *app) logger() hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Name: "stowage", Level: hclog.Debug, Output: a.stderr})
 }
 
-// remote reports whether the commands go to a running host.
-func (a *app) remote() (bool, error) {
-	if a.addr != "" && a.configPath != "" && os.Getenv("STOWAGE_CONFIG") == "" && os.Getenv("STOWAGE_ADDR") == "" {
-		return false, usagef("--addr and --config exclude each other")
+// chooseHost lets a flag beat the environment's variable of the other.
+func (a *app) chooseHost(cmd *cobra.Command) error {
+	addr, configPath := cmd.Flags().Changed("addr"), cmd.Flags().Changed("config")
+	switch {
+	case addr && configPath:
+		return usagef("--addr and --config exclude each other")
+	case addr:
+		a.configPath = ""
+	case configPath:
+		a.addr = ""
 	}
+	return nil
+}
+
+// remote reports whether object commands go to a running host.
+func (a *app) remote() bool {
 	if a.addr != "" || a.configPath != "" {
-		return a.addr != "", nil
+		return a.addr != ""
 	}
 	_, err := os.Stat(defaultConfig)
-	return errors.Is(err, os.ErrNotExist), nil
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func (a *app) client() (*client.Client, error) {
@@ -69,11 +84,7 @@ func (a *app) client() (*client.Client, error) {
 
 // withStore runs do with the store that the flags choose.
 func (a *app) withStore(ctx context.Context, do func(ctx context.Context, s storage.Store) error) error {
-	remote, err := a.remote()
-	if err != nil {
-		return err
-	}
-	if remote {
+	if a.remote() {
 		c, err := a.client()
 		if err != nil {
 			return err
@@ -88,7 +99,21 @@ func (a *app) withStore(ctx context.Context, do func(ctx context.Context, s stor
 		return err
 	}
 	err = do(ctx, h.Store())
+	if errors.Is(err, storage.ErrUnavailable) {
+		err = suggestAddr(ctx, err, h.Config().Host.Listen)
+	}
 	return errors.Join(err, h.Close(context.WithoutCancel(ctx)))
+}
+
+// suggestAddr extends an error of a host in this process if another one seems
+// to run with the same configuration, and so to hold what this one needs.
+func suggestAddr(ctx context.Context, err error, listen string) error {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, dialErr := dialer.DialContext(ctx, "tcp", listen)
+	if dialErr != nil {
+		return err
+	}
+	return errors.Join(err, conn.Close(), fmt.Errorf("a host seems to run with this configuration; talk to it with --addr %s", listen))
 }
 
 // printJSON writes v as an indented document.
@@ -99,9 +124,9 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// printLine writes v as one line.
-func (a *app) printLine(v any) error {
-	enc := json.NewEncoder(a.stdout)
+// writeLine writes v as a document of one line.
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/p2p-ai-agents/stowage/host"
@@ -21,15 +21,15 @@ func (a *app) pluginCommand() *cobra.Command {
 
 // inspected returns a host that has looked at its plugin folders and runs
 // nothing.
-func (a *app) inspected(ctx context.Context) (*host.Host, error) {
-	if a.addr != "" && a.configPath == "" {
-		return nil, usagef("this command looks at plugin folders itself: give --config instead of --addr; 'status' shows the plugins of a running host")
+func (a *app) inspected(cmd *cobra.Command) (*host.Host, error) {
+	if cmd.Flags().Changed("addr") {
+		return nil, usagef("this command looks at plugin folders itself: give --config instead of --addr; 'stowage status' shows the plugins of a running host")
 	}
 	h, err := a.newHost(a.logger())
 	if err != nil {
 		return nil, err
 	}
-	return h, h.Inspect(ctx)
+	return h, h.Inspect(cmd.Context())
 }
 
 func (a *app) pluginListCommand() *cobra.Command {
@@ -38,19 +38,22 @@ func (a *app) pluginListCommand() *cobra.Command {
 		Short: "List plugins, and files that are none, with the reason",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.inspected(cmd.Context())
+			h, err := a.inspected(cmd)
 			if err != nil {
 				return err
 			}
 			status := h.Status()
 			if a.json {
-				return a.printJSON(map[string]any{"plugins": status.Plugins, "quarantined": status.Quarantined})
+				return a.printJSON(map[string]any{"plugins": orEmpty(status.Plugins), "quarantined": orEmpty(status.Quarantined)})
 			}
 			a.printPlugins(status)
 			return nil
 		},
 	}
 }
+
+// orEmpty makes [] of what JSON would show as null.
+func orEmpty[T any](list []T) []T { return append([]T{}, list...) }
 
 func (a *app) printPlugins(s host.Status) {
 	t := a.table("PLUGIN", "VERSION", "TRANSPORT", "STATE", "PID", "GEN", "RESTARTS", "UPTIME", "DIGEST")
@@ -73,13 +76,13 @@ func (a *app) printPlugins(s host.Status) {
 	t.Render()
 	for _, p := range s.Plugins {
 		if p.Reason != "" {
-			fmt.Fprintf(a.stdout, "  %s %s: %s\n", p.Name, p.Version, p.Reason)
+			fmt.Fprintf(a.stdout, "  %s %s: %s\n", p.Name, p.Version, harmless(p.Reason))
 		}
 	}
 	if len(s.Quarantined) > 0 {
 		fmt.Fprintln(a.stdout, "\nNot used:")
 		for _, q := range s.Quarantined {
-			fmt.Fprintf(a.stdout, "  %s: %s\n", q.Path, q.Reason)
+			fmt.Fprintf(a.stdout, "  %s: %s\n", printable(q.Path), harmless(q.Reason))
 		}
 	}
 }
@@ -90,7 +93,7 @@ func (a *app) pluginInspectCommand() *cobra.Command {
 		Short: "Describe a plugin and its configuration",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := a.inspected(cmd.Context())
+			h, err := a.inspected(cmd)
 			if err != nil {
 				return err
 			}
@@ -110,12 +113,12 @@ func (a *app) pluginInspectCommand() *cobra.Command {
 					}
 					continue
 				}
-				fmt.Fprintf(a.stdout, "%s %s (%s, %s)\n%s\n", p.Name, p.Version, p.Transport, p.State, p.Description)
+				fmt.Fprintf(a.stdout, "%s %s (%s, %s)\n%s\n", p.Name, p.Version, p.Transport, p.State, harmless(p.Description))
 				if p.Path != "" {
 					fmt.Fprintf(a.stdout, "path    %s\nsha256  %s\n", p.Path, p.Digest)
 				}
 				if p.Reason != "" {
-					fmt.Fprintf(a.stdout, "reason  %s\n", p.Reason)
+					fmt.Fprintf(a.stdout, "reason  %s\n", harmless(p.Reason))
 				}
 				fmt.Fprintln(a.stdout)
 			}
@@ -165,6 +168,7 @@ func (a *app) printSchema(s *schema.Schema, within string) {
 		return
 	}
 	t := a.table("ATTRIBUTE", "TYPE", "", "DESCRIPTION")
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "DESCRIPTION", WidthMax: 64, WidthMaxEnforcer: text.WrapSoft}})
 	for _, at := range s.Attributes {
 		note := "optional"
 		if at.Required {
@@ -173,7 +177,7 @@ func (a *app) printSchema(s *schema.Schema, within string) {
 		if at.Sensitive {
 			note += ", sensitive"
 		}
-		t.AppendRow(table.Row{within + at.Name, at.Type.String(), note, at.Doc})
+		t.AppendRow(table.Row{within + at.Name, at.Type.String(), note, harmless(at.Doc)})
 	}
 	t.Render()
 	for i := range s.Blocks {

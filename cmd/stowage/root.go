@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/p2p-ai-agents/stowage/host/config"
 	"github.com/p2p-ai-agents/stowage/host"
+	"github.com/p2p-ai-agents/stowage/host/config"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -25,8 +25,8 @@ const (
 	exitPrecondition = 4
 )
 
-// version is set by the linker.
-var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+// version is set by the linker, which can set nothing else.
+var version = "dev"
 
 // app is what all commands share.
 type app struct {
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -62,11 +62,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stderr, config.FormatDiagnostics(diags.Diagnostics))
 		return exitFailed
 	}
-	fmt.Fprintln(stderr, "Error:", err)
+	fmt.Fprintln(stderr, "Error:", harmless(err.Error()))
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "Run 'stowage --help' for usage.\n")
+		fmt.Fprintf(stderr, "Usage: %s\nRun '%s --help' for more.\n", cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	case errors.Is(err, storage.ErrNotFound):
 		return exitNotFound
@@ -86,7 +86,8 @@ routes reads and writes over them.
 
 Object commands talk to a running host with --addr, or run one themselves with
 --config. With neither, they use ./config.hcl if it exists, else the host at
-127.0.0.1:7465.
+127.0.0.1:7465. A flag is stronger than a variable of the environment, and
+STOWAGE_ADDR is stronger than STOWAGE_CONFIG.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition failed.`,
 		Version:           versionText(),
@@ -94,6 +95,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition failed.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		Args:              cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.chooseHost(cmd) },
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("stowage {{.Version}}\n")
@@ -112,7 +114,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition failed.`,
 		if validate := c.Args; validate != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error {
 				if err := validate(cmd, args); err != nil {
-					return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+					return usageError{err}
 				}
 				return nil
 			}

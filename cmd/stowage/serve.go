@@ -32,7 +32,12 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the host and serve its HTTP API until SIGTERM or SIGINT",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("addr") {
+				return usagef("--addr is where a client looks for a host; this one listens where 'listen' of its configuration says")
+			}
+			return a.serve(cmd.Context())
+		},
 	}
 }
 

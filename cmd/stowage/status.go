@@ -19,14 +19,14 @@ func (a *app) statusCommand() *cobra.Command {
 127.0.0.1:7465). The exit code is 1 if it is not ready.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.addr == "" && a.configPath != "" {
+			if cmd.Flags().Changed("config") {
 				return usagef("status asks a running host: give --addr instead of --config")
 			}
 			c, err := a.client()
 			if err != nil {
 				return err
 			}
-			defer c.Close(cmd.Context()) //nolint:errcheck // nothing is left to lose
+			defer c.Close(cmd.Context())
 			raw, err := c.Status(cmd.Context())
 			if err != nil {
 				return err
@@ -61,7 +61,7 @@ func (a *app) table(header ...any) table.Writer {
 func (a *app) printStatus(s host.Status) {
 	state := "ready"
 	if !s.Ready {
-		state = "NOT READY: " + s.Reason
+		state = "NOT READY: " + harmless(s.Reason)
 	}
 	stats := s.Stats
 	fmt.Fprintf(a.stdout, "%s, up %s; %d operations, %.2f %% succeeded, cache hit rate %s\n\n",
@@ -78,7 +78,7 @@ func (a *app) printStatus(s host.Status) {
 	t.Render()
 	for _, b := range s.Backends {
 		if b.Reason != "" {
-			fmt.Fprintf(a.stdout, "  %s: %s\n", b.Name, b.Reason)
+			fmt.Fprintf(a.stdout, "  %s: %s\n", b.Name, harmless(b.Reason))
 		}
 	}
 	fmt.Fprintln(a.stdout)
