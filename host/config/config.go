@@ -1,8 +1,6 @@
 package config
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -194,22 +192,4 @@ func (c *Config) Policy(name string) *Policy {
 		}
 	}
 	return nil
-}
-
-// EnabledByPriority returns the names of the enabled backends, the highest
-// priority first and otherwise in the order of the file: the order in which
-// a host without routes uses them.
-func (c *Config) EnabledByPriority() []string {
-	var enabled []*Backend
-	for _, b := range c.Backends {
-		if b.Enabled {
-			enabled = append(enabled, b)
-		}
-	}
-	slices.SortStableFunc(enabled, func(a, b *Backend) int { return cmp.Compare(b.Priority, a.Priority) })
-	names := make([]string, len(enabled))
-	for i, b := range enabled {
-		names[i] = b.Name
-	}
-	return names
 }

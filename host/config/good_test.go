@@ -78,9 +78,6 @@ func TestLoadReadsBackends(t *testing.T) {
 	if disk := c.Backend("disk"); disk.Retry.MaxAttempts != 3 || disk.Breaker.Failures != 5 || disk.Timeout != 30*time.Second {
 		t.Errorf("the defaults of a backend are %+v", disk)
 	}
-	if want := []string{"disk", "cloud", "memory"}; !slices.Equal(c.EnabledByPriority(), want) {
-		t.Errorf("by priority: %v, want %v", c.EnabledByPriority(), want)
-	}
 }
 
 func TestResolveDecodesConfigBlocks(t *testing.T) {
@@ -129,8 +126,8 @@ func TestLoadReadsPoliciesAndRoutes(t *testing.T) {
 
 func TestDefaultIsALocalBackendInMemory(t *testing.T) {
 	c := config.Default("/srv")
-	if want := []string{"local"}; !slices.Equal(c.EnabledByPriority(), want) {
-		t.Errorf("backends are %v", c.EnabledByPriority())
+	if len(c.Backends) != 1 || c.Backends[0].Name != "local" {
+		t.Errorf("backends are %v", c.Backends)
 	}
 	if p := c.Plugin("local"); p.Transport != config.TransportBuiltin {
 		t.Errorf("its transport is %q", p.Transport)

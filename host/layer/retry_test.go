@@ -322,6 +322,7 @@ func TestConditionalPutOfUnknownOutcome(t *testing.T) {
 	}{
 		{"it happened", false, absent, []fault{{lost(), true}}, nil, 0, "mine", storage.Yes, 1},
 		{"it happened over an old object", true, storage.IfETag, []fault{{lost(), true}}, nil, 0, "mine", storage.No, 1},
+		{"it happened and its condition still holds", true, exists, []fault{{lost(), true}}, nil, 0, "mine", storage.No, 1},
 		{"it did not happen", false, absent, []fault{{lost(), false}}, nil, 0, "mine", storage.Yes, 2},
 		{"it did not happen over an old object", true, storage.IfETag, []fault{{lost(), false}}, nil, 0, "mine", storage.No, 2},
 		{"it happened at the second attempt", true, storage.IfETag, []fault{{lost(), false}, {lost(), true}}, nil, 0, "mine", storage.No, 2},
@@ -392,6 +393,8 @@ func TestConditionalPutOfUnknownOutcome(t *testing.T) {
 }
 
 func absent(string) storage.Condition { return storage.IfAbsent() }
+
+func exists(string) storage.Condition { return storage.IfExists() }
 
 func TestConditionalDeleteOfUnknownOutcome(t *testing.T) {
 	cases := []struct {

@@ -85,7 +85,10 @@ type Diagnostics struct{ hcl.Diagnostics }
 // that is wrong ([Diagnostics]), a data directory that cannot be used. What was
 // begun is undone then.
 func (m *Manager) Start(ctx context.Context) error {
-	err := m.prepare(ctx)
+	warnings, err := m.prepare(ctx)
+	for _, d := range warnings {
+		m.log.Warn(d.Summary, "detail", d.Detail, "where", d.Subject)
+	}
 	if err == nil {
 		err = m.openAll(ctx)
 	}
@@ -99,13 +102,13 @@ func (m *Manager) Start(ctx context.Context) error {
 // opening no backend, and takes everything down again. Warnings are returned
 // also without an error among them.
 func (m *Manager) Validate(ctx context.Context) (hcl.Diagnostics, error) {
-	err := m.prepare(ctx)
+	diags, err := m.prepare(ctx)
 	err = errors.Join(err, m.Stop(context.WithoutCancel(ctx)))
-	var diags Diagnostics
-	if errors.As(err, &diags) {
-		return diags.Diagnostics, nil
+	var wrong Diagnostics
+	if errors.As(err, &wrong) {
+		return wrong.Diagnostics, nil
 	}
-	return nil, err
+	return diags, err
 }
 
 // Inspect scans and describes the plugins, launching those never seen before,
@@ -130,22 +133,19 @@ func (m *Manager) scan(ctx context.Context) error {
 }
 
 // prepare finds plugins, starts those that are configured, and resolves the
-// configuration against them.
-func (m *Manager) prepare(ctx context.Context) error {
+// configuration against them. The diagnostics it returns are warnings.
+func (m *Manager) prepare(ctx context.Context) (hcl.Diagnostics, error) {
 	if err := m.scan(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.startUnits(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	diags := m.cfg.Resolve(ctx, describer{m})
 	if diags.HasErrors() {
-		return Diagnostics{diags}
+		return nil, Diagnostics{diags}
 	}
-	for _, d := range diags {
-		m.log.Warn(d.Summary, "detail", d.Detail, "where", d.Subject)
-	}
-	return nil
+	return diags, nil
 }
 
 func (m *Manager) openDirs() error {

@@ -95,6 +95,25 @@ func TestFailedGetReturnsItsLease(t *testing.T) {
 	}
 }
 
+// A request may find a generation in a snapshot and come to take its lease
+// only after it was retired.
+func TestRetiredGenerationGivesNoLease(t *testing.T) {
+	r := New(Options{})
+	r.Swap("disk", storage.Complete(newFake(1)), Meta{})
+	lease, err := r.Acquire(t.Context(), "disk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := r.Remove("disk")
+	if old.acquire() {
+		t.Error("a retired generation gave a lease")
+	}
+	lease.Release()
+	if old.acquire() {
+		t.Error("a drained generation gave a lease")
+	}
+}
+
 func TestGenerationNumbersAreNeverReused(t *testing.T) {
 	r := New(Options{})
 	swap := func() uint64 {

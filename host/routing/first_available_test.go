@@ -301,6 +301,22 @@ func TestEtagsNameTheirChild(t *testing.T) {
 	}
 }
 
+// Two doors to the same data give the same etags. Which object they mean is
+// not known to be the same, so one is no condition at the other.
+func TestEqualEtagsOfTwoChildrenAreTwo(t *testing.T) {
+	p, first, second := pair(t, event.Listener{})
+	second.Store = first.Store
+	put(t, p, "k", "v")
+	first.fail(storage.CodeUnavailable)
+	theirs, err := p.Stat(t.Context(), "k", storage.StatOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.err.Store(nil)
+	_, err = p.Put(t.Context(), "k", strings.NewReader("x"), storage.PutOptions{If: storage.IfETag(theirs.ETag)})
+	wantCode(t, err, storage.CodeFailedPrecondition)
+}
+
 // longEtags gives etags of the greatest length.
 type longEtags struct{ storage.Store }
 

@@ -1,10 +1,10 @@
 package routing
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -64,18 +64,13 @@ func kind[T any](name, doc string, build func(name string, options T, child func
 }
 
 // Default is what a host without routes uses: first_available over the enabled
-// backends by descending priority, those of equal priority by name; of a
+// backends by descending priority, those of equal priority as they are given; of a
 // single one, that itself.
 func Default(backends []Child, l event.Listener) (storage.Store, error) {
 	if len(backends) == 0 {
 		return nil, storage.Errorf(storage.CodeInvalidArgument, "no backend is enabled")
 	}
-	order := slices.SortedFunc(slices.Values(backends), func(a, b Child) int {
-		if a.Priority != b.Priority {
-			return b.Priority - a.Priority
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	order := slices.SortedStableFunc(slices.Values(backends), func(a, b Child) int { return cmp.Compare(b.Priority, a.Priority) })
 	if len(order) == 1 {
 		return borrowed{order[0].Store}, nil
 	}

@@ -140,18 +140,18 @@ func TestDefaultOrdersByPriority(t *testing.T) {
 		return c, s
 	}
 	low, _ := child("backend.low", 1)
-	b, _ := child("backend.b", 5)
-	a, first := child("backend.a", 5)
+	b, first := child("backend.b", 5)
+	a, _ := child("backend.a", 5)
 	p, err := Default([]Child{low, b, a}, event.Listener{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "backend.a" {
-		t.Errorf("read %q, %v; want that of backend.a", got, err)
-	}
-	first.fail(storage.CodeUnavailable)
 	if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "backend.b" {
 		t.Errorf("read %q, %v; want that of backend.b", got, err)
+	}
+	first.fail(storage.CodeUnavailable)
+	if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "backend.a" {
+		t.Errorf("read %q, %v; want that of backend.a", got, err)
 	}
 	if _, err := Default(nil, event.Listener{}); storage.CodeOf(err) != storage.CodeInvalidArgument {
 		t.Errorf("without backends: %v", err)

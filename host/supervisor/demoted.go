@@ -11,6 +11,6 @@ func (d demoted) Debug(msg string, args ...any)              { d.Trace(msg, args
 func (d demoted) Info(msg string, args ...any)               { d.Trace(msg, args...) }
 func (d demoted) Warn(msg string, args ...any)               { d.Trace(msg, args...) }
 func (d demoted) Error(msg string, args ...any)              { d.Trace(msg, args...) }
-func (d demoted) Named(name string) hclog.Logger { return demoted{d.Logger.Named(name)} }
+func (d demoted) Named(name string) hclog.Logger             { return demoted{d.Logger.Named(name)} }
 
 func (d demoted) With(args ...any) hclog.Logger { return demoted{d.Logger.With(args...)} }

@@ -45,8 +45,16 @@ func metadataRules() []rule {
 		{group: "metadata", name: "malformed-entries-are-refused", check: func(ctx context.Context, p *probe) {
 			key := p.key("k")
 			for _, bad := range []map[string]string{
-				{"": "v"}, {"Upper": "v"}, {"with space": "v"}, {"-dash-first": "v"}, {"umlaut-ü": "v"},
-				{"a": " leading"}, {"a": "trailing "}, {"a": "line\nbreak"}, {"a": "ü"}, {"a": "\x7f"},
+				{"": "v"},
+				{"Upper": "v"},
+				{"with space": "v"},
+				{"-dash-first": "v"},
+				{"umlaut-ü": "v"},
+				{"a": " leading"},
+				{"a": "trailing "},
+				{"a": "line\nbreak"},
+				{"a": "ü"},
+				{"a": "\x7f"},
 			} {
 				_, err := p.store.Put(ctx, key, strings.NewReader("v"), storage.PutOptions{Metadata: bad})
 				p.fails(err, storage.CodeInvalidArgument, "a put with metadata "+show(bad))
