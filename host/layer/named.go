@@ -53,7 +53,7 @@ type namedSource struct {
 
 func (s namedSource) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // sources return io.EOF itself
 		err = s.names.stamp(err)
 	}
 	return n, err
