@@ -48,7 +48,7 @@ func (c *connections) add(ctx context.Context, conn net.Conn) context.Context {
 }
 
 func (c *connections) evictLocked() net.Conn {
-	entry := c.quiet.Remove(c.quiet.Front()).(*connection) //nolint:errcheck // the list holds nothing else
+	entry := c.quiet.Remove(c.quiet.Front()).(*connection)
 	entry.place = nil
 	delete(c.open, entry.conn)
 	return entry.conn

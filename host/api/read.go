@@ -187,7 +187,7 @@ func (h *handler) answerWithout(w *response, r *http.Request, v version) {
 // them, so that a value that cannot be read is an error; after that the only
 // way to tell is to break the connection.
 func (h *handler) stream(w *response, r *http.Request, v version) {
-	buf := h.buffers.Get().(*[bufferSize]byte) //nolint:errcheck // the pool holds nothing else
+	buf := h.buffers.Get().(*[bufferSize]byte)
 	defer h.buffers.Put(buf)
 	n, err := v.reader.Read(buf[:])
 	if err != nil && err != io.EOF { //nolint:errorlint // Read returns io.EOF itself

@@ -233,7 +233,7 @@ func (l *loader) take(r *bodyReader) {
 // decodeDefaults fills one of our own structs as an empty block would.
 func decodeDefaults(into any) {
 	value, _ := ownSchema(into).Validate(cty.NilVal) // what is required stays empty
-	schema.Decode(value, into)
+	_ = schema.Decode(value, into)                   // the value conforms to the schema of the struct
 }
 
 func ownSchema(of any) *schema.Schema {

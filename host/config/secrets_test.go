@@ -34,7 +34,7 @@ type refusing struct{ *plugins }
 
 func (r refusing) Validate(_ context.Context, _, _ string, value cty.Value) (schema.Diagnostics, error) {
 	var c supabaseConfig
-	schema.Decode(value, &c)
+	_ = schema.Decode(value, &c)
 	return nil, fmt.Errorf("dial with %s and %v", c.Key, c.Headers)
 }
 

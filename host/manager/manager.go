@@ -51,7 +51,7 @@ type Manager struct {
 
 	resolving sync.Mutex // held while the configuration of a backend is resolved
 
-	life context.Context // of background work; ends with Stop
+	life context.Context //nolint:containedctx // that of background work, from New to Stop
 	end  context.CancelFunc
 	work sync.WaitGroup
 

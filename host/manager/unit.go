@@ -19,9 +19,9 @@ import (
 
 // Times of opening a backend.
 const (
-	openTimeout  = 30 * time.Second
-	openRetryMin = time.Second
-	openRetryMax = 30 * time.Second
+	openTimeout      = 30 * time.Second
+	openRetryFirst   = time.Second
+	openRetryLongest = 30 * time.Second
 	// restartHint is when to try again after a process ended: it starts again
 	// after about that time, unless it keeps failing.
 	restartHint = 200 * time.Millisecond
@@ -39,8 +39,8 @@ type unit struct {
 
 	mu       sync.Mutex
 	backends []*backend
-	current  wire.Plugin // nil while none serves
-	life     context.Context
+	current  wire.Plugin     // nil while none serves
+	life     context.Context //nolint:containedctx // that of the instance, for opening backends again
 	end      context.CancelFunc
 }
 
@@ -129,7 +129,7 @@ func (u *unit) down(reason string) {
 // open opens b on plugin, now and, if that fails, again and again until it
 // succeeds or the instance's life ends.
 func (u *unit) open(ctx, life context.Context, plugin wire.Plugin, b *backend) {
-	wait := openRetryMin
+	wait := openRetryFirst
 	err := u.openOnce(ctx, life, plugin, b, wait)
 	if err == nil {
 		return
@@ -143,7 +143,7 @@ func (u *unit) open(ctx, life context.Context, plugin wire.Plugin, b *backend) {
 				return
 			case <-timer.C:
 			}
-			wait = min(2*wait, openRetryMax)
+			wait = min(2*wait, openRetryLongest)
 			err = u.openOnce(life, life, plugin, b, wait)
 		}
 	})

@@ -149,6 +149,18 @@ func (d *RunDir) Close() error {
 	return errors.Join(os.RemoveAll(d.path), d.lock.Close())
 }
 
+// isRunDirName reports whether name is one that OpenRunDir makes, stowage-PID-RANDOM, so that nothing of somebody else's
+// is ever taken for a run directory.
+func isRunDirName(name string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, "."), runDirPrefix)
+	pid, random, both := strings.Cut(rest, "-")
+	return ok && both && isNumber(pid) && isNumber(random)
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
 // sweep removes the directories of dead hosts: those whose lock is free. What cannot be removed is left for the next
 // time; a living host's directory cannot be locked and so is never touched.
 func sweep(base string, now time.Time) {
@@ -158,7 +170,7 @@ func sweep(base string, now time.Time) {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if !entry.IsDir() || !strings.HasPrefix(strings.TrimPrefix(name, "."), runDirPrefix) {
+		if !entry.IsDir() || !isRunDirName(name) {
 			continue
 		}
 		path := filepath.Join(base, name)

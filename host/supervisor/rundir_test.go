@@ -135,3 +135,20 @@ func TestLockOfARunDirIsNotInherited(t *testing.T) {
 	_ = lock.Close()
 	h.stop(p)
 }
+
+func TestOnlyRunDirectoriesAreSwept(t *testing.T) {
+	base := t.TempDir()
+	for name, swept := range map[string]bool{
+		"stowage-12-345": true, ".stowage-12-345": false, // the latter may be about to be locked
+		"stowage-data": false, "stowage-demo-123": false, "stowage-12": false, "stowage-12-": false, "stowage-12-3a": false, "other-1-2": false,
+	} {
+		dir := filepath.Join(base, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		sweep(base, time.Now())
+		if _, err := os.Stat(dir); os.IsNotExist(err) != swept {
+			t.Errorf("%s: gone is %v, want %v", name, os.IsNotExist(err), swept)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func serve(ask request) {
 		Name: name, Version: version, Description: "Misbehaves on request.",
 		Config: config{},
 		Open: func(_ context.Context, in sdk.Instance) (storage.Backend, error) {
-			c := in.Config.(*config) //nolint:errcheck,forcetypeassert // the SDK gives what Config is
+			c := in.Config.(*config) //nolint:forcetypeassert // the SDK gives what Config is
 			return newMemory(*c), nil
 		},
 	})

@@ -116,6 +116,9 @@ func validateBatchOp(op BatchOp) error {
 func batchByOne(ctx context.Context, b Backend, ops []BatchOp, opts BatchOptions) []BatchResult {
 	results := make([]BatchResult, len(ops))
 	room := int64(MaxBatchBytes)
+	for _, op := range ops {
+		room -= int64(len(op.Value))
+	}
 	for i, op := range ops {
 		r := &results[i]
 		switch op.Kind {

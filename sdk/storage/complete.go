@@ -284,7 +284,7 @@ func (b *putBody) Read(p []byte) (int, error) {
 	if b.limit > 0 && b.read > b.limit {
 		return 0, tooLarge(b.limit)
 	}
-	b.ended = b.ended || err == io.EOF //nolint:errorlint // io.Reader returns io.EOF itself
+	b.ended = b.ended || err == io.EOF
 	return n, err
 }
 

@@ -28,7 +28,7 @@ func copyThrough(ctx context.Context, b Backend, src, dst string, opts CopyOptio
 	if err != nil {
 		return PutResult{}, Annotate(err, "copy", src)
 	}
-	defer r.Close() //nolint:errcheck // reading it to the end is what counts
+	defer r.Close()
 	put := PutOptions{If: opts.If, ContentType: r.Object.ContentType, Metadata: r.Object.Metadata, SizeHint: r.Length}
 	if !r.Object.ExpiresAt.IsZero() {
 		put.TTL = time.Until(r.Object.ExpiresAt)

@@ -52,6 +52,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.err = r.finish()
 		return 0, r.err
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if int64(len(p)) > r.left {
 		p = p[:r.left]
 	}
@@ -125,7 +128,7 @@ func (r *Reader) OnClose(f func(read int64, err error)) { r.done = append(r.done
 // Bytes reads the rest and closes the Reader. The caller owns the result. It
 // suits values known to be small: all of the rest is held in memory.
 func (r *Reader) Bytes() ([]byte, error) {
-	defer r.Close() //nolint:errcheck // everything was read, or the read error says more
+	defer r.Close()
 	buf := make([]byte, r.left)
 	if _, err := io.ReadFull(r, buf); err != nil {
 		return nil, r.err

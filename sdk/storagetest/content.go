@@ -70,7 +70,7 @@ func (c content) compare(r io.Reader, offset, length int64) error {
 		at += int64(n)
 		switch {
 		case err == nil:
-		case err != io.EOF: //nolint:errorlint // io.EOF is never wrapped
+		case err != io.EOF:
 			return fmt.Errorf("after %d of %d bytes: %w", at, length, err)
 		case at < length:
 			return fmt.Errorf("expected %d bytes; got %d and then the end", length, at)

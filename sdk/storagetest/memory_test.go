@@ -318,7 +318,7 @@ func (m *memory) Watch(ctx context.Context, opts storage.WatchOptions) (storage.
 
 type stream struct {
 	m      *memory
-	ctx    context.Context //nolint:containedctx // it governs the stream
+	ctx    context.Context
 	prefix string
 	at     int
 	once   sync.Once
