@@ -104,9 +104,9 @@ func TestSweep(t *testing.T) {
 		}
 		return path
 	}
-	wantGone := []string{mkdir("stowage-1-dead", 0o700, 0), mkdir(".stowage-1-old", 0o700, time.Hour)}
+	wantGone := []string{mkdir("stowage-1-11", 0o700, 0), mkdir(".stowage-1-12", 0o700, time.Hour)}
 	wantKept := []string{
-		alive.Path(), mkdir(".stowage-1-fresh", 0o700, 0), mkdir("stowage-1-notours", 0o755, 0), mkdir("other", 0o700, time.Hour),
+		alive.Path(), mkdir(".stowage-1-13", 0o700, 0), mkdir("stowage-1-14", 0o755, 0), mkdir("other", 0o700, time.Hour),
 	}
 	sweep(base, time.Now())
 	for _, path := range wantGone {
