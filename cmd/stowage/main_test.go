@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "", // rewrites golden files; look at what they became
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PLUGINS", plugins)
 			port, err := freePort()
@@ -71,7 +72,7 @@ func TestScripts(t *testing.T) {
 // write to.
 func buildPlugins(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "stowage-cli-test-")
+	dir, err := os.MkdirTemp("", "cli-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
