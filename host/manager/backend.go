@@ -28,7 +28,8 @@ type backend struct {
 	store   storage.Store
 
 	mu      sync.Mutex
-	settled bool // it was opened, or could not be, at least once
+	serving bool
+	reason  string // why not
 }
 
 // newBackend wraps the registry's handle of b in the layers it is configured
@@ -85,22 +86,32 @@ func (b *backend) values(ctx context.Context) ([]byte, error) {
 	return b.config.Schema.MarshalValue(b.config.Value)
 }
 
+// serve puts the backend into service.
 func (b *backend) serve(store storage.Store) {
-	old := b.manager.registry.Swap(b.name, store, registry.Meta{Plugin: b.plugin, Version: b.version})
+	b.manager.registry.Swap(b.name, store, registry.Meta{Plugin: b.plugin, Version: b.version})
 	b.breaker.Reset()
-	b.settle()
-	b.manager.listener.Backend(event.BackendInfo{Backend: b.name, Plugin: b.plugin, Serving: true})
-	if old != nil {
-		b.manager.log.Warn("a backend was replaced while it served", "backend", b.name)
-	}
+	b.set("", true)
 }
 
 // fail takes the backend out of service. Its store is not closed: the process
 // behind it is gone, or never served it.
 func (b *backend) fail(reason string, retryAfter time.Duration) {
 	b.manager.registry.Fail(b.name, reason, retryAfter)
-	b.settle()
-	b.manager.listener.Backend(event.BackendInfo{Backend: b.name, Plugin: b.plugin, Reason: reason})
+	b.set(reason, false)
+}
+
+func (b *backend) set(reason string, serving bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reason, b.serving = reason, serving
+}
+
+// announce tells listeners what was last decided. No lock is held.
+func (b *backend) announce() {
+	b.mu.Lock()
+	info := event.BackendInfo{Backend: b.name, Plugin: b.plugin, Serving: b.serving, Reason: b.reason}
+	b.mu.Unlock()
+	b.manager.listener.Backend(info)
 }
 
 // retire takes the backend out of service for good: operations under way end
@@ -113,21 +124,14 @@ func (b *backend) retire(ctx context.Context) {
 	if err := old.Drain(ctx); err != nil {
 		b.manager.log.Warn("a backend is closed under its last operations", "backend", b.name, "error", err)
 	}
+	b.manager.closeStore(ctx, b.name, old.Store())
+}
+
+// closeStore closes a store that nobody uses any more, also when ctx has ended.
+func (m *Manager) closeStore(ctx context.Context, name string, store storage.Store) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wire.DefaultShutdownGrace)
 	defer cancel()
-	if err := old.Store().Close(ctx); err != nil {
-		b.manager.log.Warn("closing a backend", "backend", b.name, "error", err)
+	if err := store.Close(ctx); err != nil {
+		m.log.Warn("closing a backend", "backend", name, "error", err)
 	}
-}
-
-func (b *backend) settle() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.settled = true
-}
-
-func (b *backend) isSettled() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.settled
 }

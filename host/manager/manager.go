@@ -51,9 +51,13 @@ type Manager struct {
 
 	resolving sync.Mutex // held while the configuration of a backend is resolved
 
-	life context.Context //nolint:containedctx // that of background work, from New to Stop
+	life context.Context //nolint:containedctx // of everything, from New to Stop
 	end  context.CancelFunc
 	work sync.WaitGroup
+
+	starting sync.Mutex // held by Start, and by Stop after it
+	stopOnce sync.Once
+	stopErr  error
 
 	mu       sync.Mutex
 	catalog  *catalog
@@ -61,12 +65,11 @@ type Manager struct {
 	backends []*backend
 	policies []PolicyStatus
 	store    storage.Store
-	stopping bool
 }
 
 // New prepares a Manager. Nothing is launched, opened or written.
 func New(opts Options) *Manager {
-	m := &Manager{opts: opts, cfg: opts.Config, log: opts.Logger, listener: opts.Listener.WithDefaults(), units: make(map[string]*unit)}
+	m := &Manager{opts: opts, cfg: opts.Config, log: opts.Logger, listener: opts.Listener.WithDefaults()}
 	if m.log == nil {
 		m.log = hclog.NewNullLogger()
 	}
@@ -85,24 +88,49 @@ type Diagnostics struct{ hcl.Diagnostics }
 // that is wrong ([Diagnostics]), a data directory that cannot be used. What was
 // begun is undone then.
 func (m *Manager) Start(ctx context.Context) error {
-	warnings, err := m.prepare(ctx)
-	for _, d := range warnings {
-		m.log.Warn(d.Summary, "detail", d.Detail, "where", d.Subject)
-	}
-	if err == nil {
-		err = m.openAll(ctx)
-	}
+	err := m.untilStop(ctx, func(ctx context.Context) error {
+		warnings, err := m.prepare(ctx)
+		for _, d := range warnings {
+			m.log.Warn(d.Summary, "detail", d.Detail, "where", d.Subject)
+		}
+		if err != nil {
+			return err
+		}
+		return m.openAll(ctx)
+	})
 	if err != nil {
 		return errors.Join(err, m.Stop(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
 
+// untilStop runs do with a context that also ends with Stop, which waits for it.
+// Its error says so if Stop was called meanwhile.
+func (m *Manager) untilStop(ctx context.Context, do func(ctx context.Context) error) error {
+	m.starting.Lock()
+	defer m.starting.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(m.life, cancel)()
+	err := context.Cause(m.life)
+	if err == nil {
+		err = do(ctx)
+	}
+	if m.life.Err() != nil {
+		return errors.New("the host was closed while it started")
+	}
+	return err
+}
+
 // Validate checks the configuration as Start would, launching plugins but
 // opening no backend, and takes everything down again. Warnings are returned
 // also without an error among them.
 func (m *Manager) Validate(ctx context.Context) (hcl.Diagnostics, error) {
-	diags, err := m.prepare(ctx)
+	var diags hcl.Diagnostics
+	err := m.untilStop(ctx, func(ctx context.Context) (err error) {
+		diags, err = m.prepare(ctx)
+		return err
+	})
 	err = errors.Join(err, m.Stop(context.WithoutCancel(ctx)))
 	var wrong Diagnostics
 	if errors.As(err, &wrong) {
@@ -114,7 +142,7 @@ func (m *Manager) Validate(ctx context.Context) (hcl.Diagnostics, error) {
 // Inspect scans and describes the plugins, launching those never seen before,
 // and takes everything down again. Plugins then tells the result.
 func (m *Manager) Inspect(ctx context.Context) error {
-	err := m.scan(ctx)
+	err := m.untilStop(ctx, m.scan)
 	return errors.Join(err, m.Stop(context.WithoutCancel(ctx)))
 }
 
@@ -169,10 +197,10 @@ func (m *Manager) processOptions(launch config.Plugin) supervisor.Options {
 // startUnits starts, in parallel, an instance of every plugin that an enabled
 // backend names. One that fails stays in supervision.
 func (m *Manager) startUnits(ctx context.Context) error {
-	var wg sync.WaitGroup
+	units := make(map[string]*unit)
 	for _, b := range m.cfg.Backends {
 		name := m.unitName(b)
-		if !b.Enabled || m.units[name] != nil {
+		if !b.Enabled || units[name] != nil {
 			continue
 		}
 		launch := m.cfg.Plugin(b.Plugin)
@@ -184,7 +212,13 @@ func (m *Manager) startUnits(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.units[name] = u
+		units[name] = u
+	}
+	m.mu.Lock()
+	m.units = units
+	m.mu.Unlock()
+	var wg sync.WaitGroup
+	for name, u := range units {
 		wg.Go(func() {
 			if err := u.start(ctx); err != nil {
 				m.log.Error("a plugin does not start", "plugin", name, "error", err)
@@ -206,28 +240,28 @@ func (m *Manager) unitName(b *config.Backend) string {
 // openAll opens the enabled backends, in parallel, and builds policies and
 // routes over them.
 func (m *Manager) openAll(ctx context.Context) error {
-	var wg sync.WaitGroup
+	var backends []*backend
 	for _, cfg := range m.cfg.Backends {
-		if !cfg.Enabled {
-			continue
+		if cfg.Enabled {
+			backends = append(backends, m.newBackend(cfg))
 		}
-		b := m.newBackend(cfg)
-		m.backends = append(m.backends, b)
+	}
+	m.mu.Lock()
+	m.backends = backends
+	m.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, b := range backends {
+		cfg := b.config
 		u := m.units[m.unitName(cfg)]
 		if u == nil {
 			launch := m.cfg.Plugin(cfg.Plugin)
 			_, err := m.catalog.choose(cfg.Plugin, launch)
 			b.fail(fmt.Sprintf("its plugin does not serve: %v", err), 0)
+			b.announce()
 			continue
 		}
 		b.version = u.source.description.Version
-		wg.Go(func() {
-			u.serve(ctx, b)
-			if !b.isSettled() {
-				_, err := u.plugin()
-				b.fail(fmt.Sprintf("its plugin does not run: %v", err), restartHint)
-			}
-		})
+		wg.Go(func() { u.serve(ctx, b) })
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
@@ -244,28 +278,31 @@ func (m *Manager) Store() storage.Store {
 }
 
 // Stop takes everything down: backends are drained and closed, processes end.
-// ctx bounds the draining; ending the processes is bounded in itself. Stop is
-// idempotent and needs no Start.
+// ctx bounds the draining; ending the processes is bounded in itself. A Start
+// under way is ended first. Stop is idempotent, needs no Start, and whoever
+// calls it returns when everything is down.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.mu.Lock()
-	m.stopping = true
-	units := m.units
-	m.units = nil
-	m.mu.Unlock()
+	m.end()
+	m.starting.Lock()
+	defer m.starting.Unlock()
+	m.stopOnce.Do(func() { m.stopErr = m.stop(ctx) })
+	return m.stopErr
+}
+
+func (m *Manager) stop(ctx context.Context) error {
 	var mu sync.Mutex
 	var errs []error
 	var wg sync.WaitGroup
-	for name, u := range units {
+	for _, u := range m.running() {
 		wg.Go(func() {
 			if err := u.stop(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				errs = append(errs, fmt.Errorf("stopping plugin %s: %w", name, err))
+				errs = append(errs, fmt.Errorf("stopping plugin %s: %w", u.name, err))
 			}
 		})
 	}
 	wg.Wait()
-	m.end()
 	m.work.Wait()
 	if m.run != nil {
 		errs = append(errs, m.run.Close())
@@ -276,10 +313,8 @@ func (m *Manager) Stop(ctx context.Context) error {
 // Ready returns nil if every enabled backend was opened or found out of order,
 // and at least one serves.
 func (m *Manager) Ready() error {
-	m.mu.Lock()
-	stopping, started := m.stopping, m.store != nil
-	m.mu.Unlock()
-	if stopping {
+	started := m.Store() != nil
+	if m.life.Err() != nil {
 		return errors.New("the host is shutting down")
 	}
 	if !started {

@@ -57,7 +57,7 @@ func (m *Manager) buildRoutes() error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.policies, m.store = policies, storage.Complete(store)
+	m.policies, m.store = policies, store
 	return nil
 }
 

@@ -39,9 +39,15 @@ type unit struct {
 
 	mu       sync.Mutex
 	backends []*backend
-	current  wire.Plugin     // nil while none serves
-	life     context.Context //nolint:containedctx // that of the instance, for opening backends again
-	end      context.CancelFunc
+	now      *instance // nil while none is up
+	stopped  bool
+}
+
+// instance is the plugin from one start to its end.
+type instance struct {
+	plugin wire.Plugin
+	life   context.Context //nolint:containedctx // that of the instance, in which backends are opened
+	end    context.CancelFunc
 }
 
 // newUnit prepares an instance of src.
@@ -53,8 +59,8 @@ func (m *Manager) newUnit(name string, src *source, launch config.Plugin) (*unit
 		return u, err
 	}
 	opts := m.processOptions(launch)
-	opts.OnUp = func(ctx context.Context, client *wire.Client, _ uint64) error {
-		u.up(ctx, client)
+	opts.OnUp = func(_ context.Context, client *wire.Client, _ uint64) error {
+		u.up(client)
 		return nil
 	}
 	opts.OnDown = func(_ uint64, reason string) { u.down(reason) }
@@ -68,7 +74,7 @@ func (m *Manager) newUnit(name string, src *source, launch config.Plugin) (*unit
 // process that failed is tried again by its supervisor.
 func (u *unit) start(ctx context.Context) error {
 	if u.process == nil {
-		u.up(ctx, u.linked)
+		u.up(u.linked)
 		return nil
 	}
 	return u.process.Start(ctx)
@@ -77,110 +83,139 @@ func (u *unit) start(ctx context.Context) error {
 // plugin returns the instance that is up.
 func (u *unit) plugin() (wire.Plugin, error) {
 	u.mu.Lock()
-	current := u.current
+	now := u.now
 	u.mu.Unlock()
-	if current != nil {
-		return current, nil
+	if now != nil {
+		return now.plugin, nil
+	}
+	if u.process == nil {
+		return nil, errors.New("the plugin was stopped")
 	}
 	_, _, err := u.process.Client()
 	return nil, cmp.Or(err, errors.New("the plugin is starting"))
 }
 
-// up opens the backends on a new instance. A backend that cannot be opened does
-// not fail the instance, which may serve others.
-func (u *unit) up(ctx context.Context, plugin wire.Plugin) {
+// up begins to open the backends on a new instance. It does not wait: a backend
+// that is slow to open, or cannot be opened, does not fail the instance, which
+// may serve others.
+func (u *unit) up(plugin wire.Plugin) {
 	u.mu.Lock()
-	u.current = plugin
-	u.life, u.end = context.WithCancel(u.manager.life)
-	life, backends := u.life, slices.Clone(u.backends)
-	u.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, b := range backends {
-		wg.Go(func() { u.open(ctx, life, plugin, b) })
+	defer u.mu.Unlock()
+	if u.stopped {
+		return
 	}
-	wg.Wait()
+	if u.now != nil {
+		u.now.end()
+	}
+	life, end := context.WithCancel(u.manager.life)
+	u.now = &instance{plugin, life, end}
+	for _, b := range u.backends {
+		u.keepOpening(u.now, b)
+	}
 }
 
-// serve adds a backend, and opens it if the instance is up.
+// serve adds a backend. If the instance is up it waits for the first attempt to
+// open the backend, as long as ctx allows.
 func (u *unit) serve(ctx context.Context, b *backend) {
+	_, why := u.plugin()
 	u.mu.Lock()
 	u.backends = append(u.backends, b)
-	current, life := u.current, u.life
+	var first <-chan struct{}
+	if u.now != nil {
+		first = u.keepOpening(u.now, b)
+	} else {
+		b.fail(fmt.Sprintf("its plugin does not run: %v", cmp.Or(why, errors.New("it has just ended"))), restartHint)
+	}
 	u.mu.Unlock()
-	if current != nil {
-		u.open(ctx, life, current, b)
+	if first == nil {
+		b.announce()
+		return
+	}
+	select {
+	case <-first:
+	case <-ctx.Done():
 	}
 }
 
 // down takes the backends out of service: their process is ending.
 func (u *unit) down(reason string) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.current == nil {
-		return
+	if u.now != nil {
+		u.now.end()
+		u.now = nil
 	}
-	u.current = nil
-	u.end()
-	for _, b := range u.backends {
+	backends := slices.Clone(u.backends)
+	for _, b := range backends {
 		b.fail(fmt.Sprintf("its plugin %s ended: %s", u.name, reason), restartHint)
+	}
+	u.mu.Unlock()
+	for _, b := range backends {
+		b.announce()
 	}
 }
 
-// open opens b on plugin, now and, if that fails, again and again until it
-// succeeds or the instance's life ends.
-func (u *unit) open(ctx, life context.Context, plugin wire.Plugin, b *backend) {
-	wait := openRetryFirst
-	err := u.openOnce(ctx, life, plugin, b, wait)
-	if err == nil {
-		return
-	}
+// keepOpening opens b in the background, again and again until it succeeds or
+// the instance ends. The channel is closed after the first attempt. u.mu is
+// held.
+func (u *unit) keepOpening(on *instance, b *backend) <-chan struct{} {
+	first := make(chan struct{})
 	u.manager.work.Go(func() {
-		for err != nil {
+		open := u.openOnce(on, b, openRetryFirst)
+		close(first)
+		for wait := openRetryFirst; !open; {
 			timer := time.NewTimer(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter needs no secrecy
 			select {
-			case <-life.Done():
+			case <-on.life.Done():
 				timer.Stop()
 				return
 			case <-timer.C:
 			}
 			wait = min(2*wait, openRetryLongest)
-			err = u.openOnce(life, life, plugin, b, wait)
+			open = u.openOnce(on, b, wait)
 		}
 	})
+	return first
 }
 
 // openOnce opens b and swaps it in, or fails it with the reason and the time of
-// the next attempt.
-func (u *unit) openOnce(ctx, life context.Context, plugin wire.Plugin, b *backend, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+// the next attempt. It does neither when the instance is no longer the one that
+// is up.
+func (u *unit) openOnce(on *instance, b *backend, wait time.Duration) (open bool) {
+	ctx, cancel := context.WithTimeout(on.life, openTimeout)
 	defer cancel()
-	store, err := b.open(ctx, plugin)
+	store, err := b.open(ctx, on.plugin)
 	u.mu.Lock()
-	defer u.mu.Unlock()
+	current := u.now == on
 	switch {
-	case life.Err() != nil:
-		if err == nil && u.process == nil {
-			err = store.Close(context.WithoutCancel(ctx))
-		}
-		return err
+	case !current:
 	case err != nil:
-		u.manager.log.Error("a backend cannot be opened", "backend", b.name, "plugin", u.name, "error", err, "next_attempt_in", wait)
 		b.fail(err.Error(), wait)
-		return err
+	default:
+		b.serve(store)
 	}
-	b.serve(store)
-	return nil
+	u.mu.Unlock()
+	switch {
+	case current && err != nil:
+		u.manager.log.Error("a backend cannot be opened", "backend", b.name, "plugin", u.name, "error", err, "next_attempt_in", wait.String())
+	case !current && err == nil:
+		u.manager.closeStore(ctx, b.name, store)
+	}
+	if current {
+		b.announce()
+	}
+	return err == nil
 }
 
 // stop takes the backends out of service, drains and closes them, and ends the
 // process.
 func (u *unit) stop(ctx context.Context) error {
 	u.mu.Lock()
-	if u.end != nil {
-		u.end()
+	u.stopped = true
+	if u.now != nil {
+		u.now.end()
+		u.now = nil
 	}
 	backends := u.backends
-	u.backends, u.current = nil, nil
 	u.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, b := range backends {
@@ -190,5 +225,5 @@ func (u *unit) stop(ctx context.Context) error {
 	if u.process != nil {
 		return u.process.Stop(ctx)
 	}
-	return u.linked.Shutdown(ctx, wire.DefaultShutdownGrace)
+	return u.linked.Shutdown(context.WithoutCancel(ctx), wire.DefaultShutdownGrace)
 }

@@ -69,6 +69,9 @@ func (c *completed) Put(ctx context.Context, key string, body io.Reader, opts Pu
 	}
 	watched := &putBody{r: body, limit: limit}
 	res, err := c.Backend.Put(ctx, key, watched, opts)
+	if err == nil && !watched.ended {
+		err = &Error{Code: CodeInternal, OutcomeUnknown: true, Err: text("the backend committed a value without reading it to its end")}
+	}
 	if err != nil {
 		return PutResult{}, Annotate(judge(err, watched.ended), "put", key)
 	}
