@@ -142,7 +142,8 @@ func FuzzConvert(f *testing.F) {
 	batch, err := proto.Marshal(&storagev1.BatchRequest{Operations: operationsToProto([]storage.BatchOp{
 		{Kind: storage.BatchPut, Key: "k", Value: []byte("v"), Put: storage.PutOptions{If: storage.IfAbsent(), TTL: 5, Metadata: map[string]string{"a": "b"}}},
 		{Kind: storage.BatchDelete, Key: "k", Delete: storage.DeleteOptions{If: storage.IfETag("e")}},
-		{Kind: storage.BatchGet, Key: "k"}, {Kind: storage.BatchStat, Key: "k"},
+		{Kind: storage.BatchGet, Key: "k"},
+		{Kind: storage.BatchStat, Key: "k"},
 	})})
 	if err != nil {
 		f.Fatal(err)
