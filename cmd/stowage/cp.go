@@ -174,7 +174,7 @@ func join(dst, rest string, toStore bool) (string, error) {
 		return dst + "/" + rest, nil
 	case toStore:
 		return dst + rest, nil
-	case !filepath.IsLocal(filepath.FromSlash(rest)) || filepath.ToSlash(filepath.Clean(rest)) != rest:
+	case rest == "." || !filepath.IsLocal(filepath.FromSlash(rest)) || filepath.ToSlash(filepath.Clean(rest)) != rest:
 		return "", fmt.Errorf("a key that ends in %q has no equivalent as a path in %s; copy it by itself with get -o", rest, dst)
 	default:
 		return filepath.Join(dst, filepath.FromSlash(rest)), nil

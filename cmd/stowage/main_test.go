@@ -60,10 +60,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"ready":   ready,
-			"expand":  expand,
-			"sigterm": sigterm,
+			"exits":     exits,
+			"ready":     awaitHost("/readyz"),
+			"listening": awaitHost("/healthz"),
+			"expand":    expand,
+			"sigterm":   sigterm,
 		},
 	})
 }
@@ -72,15 +73,7 @@ func TestScripts(t *testing.T) {
 // write to.
 func buildPlugins(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cli-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := t.TempDir()
 	path := filepath.Join(dir, "stowage-plugin-local")
 	if out, err := exec.Command("go", "build", "-o", path, "github.com/p2p-ai-agents/stowage/plugins/local").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -120,32 +113,48 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ready waits until the host at $ADDR says it is ready.
-func ready(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 0 {
-		ts.Fatalf("usage: ready")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ts.Getenv("ADDR")+"/readyz", http.NoBody)
-		ts.Check(err)
-		resp, err := transport.RoundTrip(req)
-		if err == nil {
-			ts.Check(resp.Body.Close())
-			if resp.StatusCode == http.StatusOK {
+// awaitHost is a command that waits until the host at $ADDR answers a path with
+// 200.
+func awaitHost(path string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 0 {
+			ts.Fatalf("it takes no arguments and cannot be negated")
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			err := probe(ctx, "http://"+ts.Getenv("ADDR")+path)
+			if err == nil {
 				return
 			}
-		}
-		select {
-		case <-ctx.Done():
-			ts.Fatalf("the host at %s is not ready: %v", req.Host, err)
-		case <-tick.C:
+			select {
+			case <-ctx.Done():
+				ts.Fatalf("the host does not answer %s: %v", path, err)
+			case <-tick.C:
+			}
 		}
 	}
+}
+
+func probe(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
 }
 
 // expand FILE... replaces the names of variables in files.

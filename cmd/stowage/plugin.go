@@ -57,6 +57,11 @@ func orEmpty[T any](list []T) []T { return append([]T{}, list...) }
 
 func (a *app) printPlugins(s host.Status) {
 	t := a.table("PLUGIN", "VERSION", "TRANSPORT", "STATE", "PID", "GEN", "RESTARTS", "UPTIME", "DIGEST")
+	var numbers []table.ColumnConfig
+	for _, name := range []string{"PID", "GEN", "RESTARTS", "UPTIME"} {
+		numbers = append(numbers, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(numbers)
 	for _, p := range s.Plugins {
 		digest := p.Digest
 		if len(digest) > 12 {

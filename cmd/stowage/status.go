@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/p2p-ai-agents/stowage/host"
+	"github.com/p2p-ai-agents/stowage/host/metrics"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -64,8 +65,8 @@ func (a *app) printStatus(s host.Status) {
 		state = "NOT READY: " + harmless(s.Reason)
 	}
 	stats := s.Stats
-	fmt.Fprintf(a.stdout, "%s, up %s; %d operations, %.2f %% succeeded, cache hit rate %s\n\n",
-		state, time.Since(s.StartedAt).Round(time.Second), stats.Total.Count, 100*stats.Total.SuccessRate, cacheRate(stats.Cache.Hits, stats.Cache.Misses))
+	fmt.Fprintf(a.stdout, "%s, up %s; %d operations%s\n\n",
+		state, time.Since(s.StartedAt).Round(time.Second), stats.Total.Count, rates(stats))
 
 	t := a.table("BACKEND", "PLUGIN", "STATE", "BREAKER", "GEN", "OPS", "FAILED", "P50", "P99", "READ", "WRITTEN")
 	for _, b := range s.Backends {
@@ -85,11 +86,16 @@ func (a *app) printStatus(s host.Status) {
 	a.printPlugins(s)
 }
 
-func cacheRate(hits, misses uint64) string {
-	if hits+misses == 0 {
-		return "-"
+// rates says what share of the operations went well, once there are any.
+func rates(s metrics.Stats) string {
+	var text string
+	if s.Total.Count > 0 {
+		text = fmt.Sprintf(", %.2f %% succeeded", 100*s.Total.SuccessRate)
 	}
-	return fmt.Sprintf("%.1f %%", 100*float64(hits)/float64(hits+misses))
+	if looked := s.Cache.Hits + s.Cache.Misses; looked > 0 {
+		text += fmt.Sprintf(", cache hit rate %.1f %%", 100*float64(s.Cache.Hits)/float64(looked))
+	}
+	return text
 }
 
 func duration(d time.Duration) string {
