@@ -123,6 +123,7 @@ func (c *child) killGroup(sig syscall.Signal) {
 	defer c.mu.Unlock()
 	if !c.reaped {
 		_ = syscall.Kill(-c.pid, sig)
+		_ = syscall.Kill(c.pid, sig) // if it has left its group
 	}
 }
 

@@ -63,7 +63,7 @@ func (l *pluginLog) remember(line []byte, entry logEntry) (crash bool) {
 	if crash && len(l.trace) < traceLines {
 		l.trace = append(l.trace, kept)
 	}
-	if kept != "" {
+	if kept != "" && (entry.level == hclog.NoLevel || entry.level >= hclog.Warn) { // what is less explains no end
 		if len(l.tail) == tailLines {
 			l.tail = append(l.tail[:0], l.tail[1:]...)
 		}

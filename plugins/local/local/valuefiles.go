@@ -19,7 +19,8 @@ type valueFiles struct {
 	buffers sync.Pool // of *[copyBuffer]byte
 
 	mu      sync.Mutex
-	orphans []versionID // could not be removed; see retry
+	orphans []versionID     // could not be removed; see retry
+	named   map[string]bool // directories whose own names are durable
 }
 
 // copyBuffer is the size of the pieces a file is written in.
@@ -35,6 +36,7 @@ func openValueFiles(path string) (*valueFiles, error) {
 	}
 	return &valueFiles{
 		path:    path,
+		named:   make(map[string]bool),
 		buffers: sync.Pool{New: func() any { return new([copyBuffer]byte) }},
 	}, nil
 }
@@ -56,9 +58,6 @@ func (v *valueFiles) place(id versionID, create func(path string) error) error {
 	if err := os.Mkdir(v.directory(id), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := syncDirectory(v.path); err != nil {
-		return err
-	}
 	return create(v.file(id))
 }
 
@@ -78,8 +77,23 @@ func (v *valueFiles) link(id, existing versionID) error {
 	return v.place(id, func(path string) error { return os.Link(v.file(existing), path) })
 }
 
-// settle makes the name of a file durable.
-func (v *valueFiles) settle(id versionID) error { return syncDirectory(v.directory(id)) }
+// settle makes the name of a file durable, and that of its directory, which
+// somebody else may have made a moment ago.
+func (v *valueFiles) settle(id versionID) error {
+	directory := v.directory(id)
+	v.mu.Lock()
+	named := v.named[directory]
+	v.mu.Unlock()
+	if !named {
+		if err := syncDirectory(v.path); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		v.named[directory] = true
+		v.mu.Unlock()
+	}
+	return syncDirectory(directory)
+}
 
 // open opens the file of a version for reading until ctx is done.
 func (v *valueFiles) open(ctx context.Context, id versionID, offset int64) (io.ReadCloser, error) {
