@@ -56,10 +56,10 @@ const maxExponent = 1000 // as a power of two, about 1e301
 
 func strayWord(traversal hcl.Traversal) *hcl.Diagnostic {
 	word := traversal.RootName()
-	switch {
-	case word == "backend" || word == "policy":
+	switch word {
+	case "backend", "policy":
 		return errorAt(traversal.SourceRange(), "No reference possible here", "References to backends and policies can only be given to the attributes of policies and routes that take one.")
-	case word == "yes" || word == "on" || word == "no" || word == "off":
+	case "yes", "on", "no", "off":
 		return errorAt(traversal.SourceRange(), "Unknown word", "%q means nothing here: write true or false.", word)
 	}
 	return errorAt(traversal.SourceRange(), "Unknown word", "%q means nothing here. Text must be in quotes: %q.", word, word)

@@ -125,7 +125,7 @@ func (r *resolver) noSchema(err error) {
 	b := r.backend
 	r.backend.Unresolved = err
 	text := fmt.Sprintf("There is no plugin named %q.", b.Plugin)
-	known := r.describer.Names()
+	known := slices.DeleteFunc(r.describer.Names(), func(name string) bool { return name == b.Plugin }) // a builtin does not count here
 	switch meant := schema.Suggest(b.Plugin, known); {
 	case meant != "":
 		text += fmt.Sprintf(" Did you mean %q?", meant)

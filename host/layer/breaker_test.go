@@ -112,7 +112,7 @@ func TestBreakerLetsOneCanaryThrough(t *testing.T) {
 			t.Errorf("beside the canary: %v after %d calls", err, calls)
 		}
 		cancel()
-		_ = <-done
+		<-done //nolint:errcheck // only its end counts
 		if got := b.State().State; got != event.BreakerHalfOpen {
 			t.Errorf("%v after the canary was given up", got)
 		}
@@ -240,7 +240,7 @@ func TestLateSuccessDoesNotCloseTheBreaker(t *testing.T) {
 		}
 		early := begin("early")
 		answers["failing"] <- down()
-		_ = <-begin("failing")
+		<-begin("failing") //nolint:errcheck // only its end counts
 		time.Sleep(2 * time.Second)
 		canary := begin("canary")
 		answers["early"] <- nil
@@ -251,7 +251,7 @@ func TestLateSuccessDoesNotCloseTheBreaker(t *testing.T) {
 			t.Errorf("%v after a success from before", got)
 		}
 		answers["canary"] <- down()
-		_ = <-canary
+		<-canary //nolint:errcheck // only its end counts
 		if got := b.State().State; got != event.BreakerOpen {
 			t.Errorf("%v after the canary failed", got)
 		}

@@ -80,7 +80,7 @@ func (m *Manager) Quarantined() []Quarantined {
 	if c == nil {
 		return nil
 	}
-	out := slices.Clone(c.failed)
+	out := append([]Quarantined{}, c.failed...)
 	for _, s := range c.scan.Skipped {
 		out = append(out, Quarantined{s.Path, s.Reason})
 	}

@@ -20,6 +20,7 @@ type disk struct {
 	mu      sync.Mutex
 	objects map[string]object
 	serial  uint64
+	limit   int64 // of a value, in bytes
 	events  []storage.Event
 	// news is closed and replaced when an event is added or a backend closed.
 	news chan struct{}
@@ -31,7 +32,7 @@ type object struct {
 }
 
 func newDisk() *disk {
-	return &disk{objects: make(map[string]object), news: make(chan struct{})}
+	return &disk{objects: make(map[string]object), limit: 64 << 20, news: make(chan struct{})}
 }
 
 // memory is the reference: the whole contract in the plainest way, under one
@@ -47,7 +48,7 @@ func (m *memory) Capabilities() storage.Capabilities {
 	return storage.Capabilities{
 		ConditionalPut: true, ConditionalDelete: true, TTL: true, Batch: true, AtomicBatch: true, Watch: true,
 		Transactions: true, Copy: true, HealthCheck: true, Durable: true,
-		Consistency: storage.AllConsistencyLevels(), MaxValueSize: 64 << 20,
+		Consistency: storage.AllConsistencyLevels(), MaxValueSize: m.limit,
 	}
 }
 

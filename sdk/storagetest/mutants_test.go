@@ -58,6 +58,7 @@ func TestEachFaultTurnsItsCasesRed(t *testing.T) {
 // redCases runs the kit on the mutant and returns the cases that failed.
 func redCases(t *testing.T, m mutant) map[string]bool {
 	current := newMemory()
+	current.limit = 200_000 // many runs, so small values
 	report := check(t, m.fault(current), storagetest.Options{
 		Alone: true, Concurrency: 4, MaxValueBytes: 64 << 10,
 		Reopen: func(ctx context.Context, b storage.Backend) (storage.Backend, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,9 +129,9 @@ func TestCheckStopsWhenItsContextIsDone(t *testing.T) {
 
 func TestAHangAndAPanicFailOneCaseEach(t *testing.T) {
 	m := newMemory()
-	calls := 0
+	var calls atomic.Int64
 	report := check(t, &hooked{memory: m, health: func(ctx context.Context) error {
-		switch calls++; calls {
+		switch calls.Add(1) {
 		case 1:
 			panic("no health")
 		case 2:
