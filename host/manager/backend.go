@@ -121,7 +121,10 @@ func (b *backend) retire(ctx context.Context) {
 	if old == nil {
 		return
 	}
-	if err := old.Drain(ctx); err != nil {
+	began := time.Now()
+	err := old.Drain(ctx)
+	b.manager.listener.Drain(event.DrainInfo{Backend: b.name, Generation: old.Number(), Duration: time.Since(began), Leases: old.Leases()})
+	if err != nil {
 		b.manager.log.Warn("a backend is closed under its last operations", "backend", b.name, "error", err)
 	}
 	b.manager.closeStore(ctx, b.name, old.Store())

@@ -93,6 +93,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		for _, d := range warnings {
 			m.log.Warn(d.Summary, "detail", d.Detail, "where", d.Subject)
 		}
+		m.listener.ConfigLoaded(event.ConfigInfo{Path: m.cfg.Filename, Err: err})
 		if err != nil {
 			return err
 		}
