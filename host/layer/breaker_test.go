@@ -91,10 +91,10 @@ func TestBreakerLetsOneCanaryThrough(t *testing.T) {
 			return err
 		}
 		early := make(chan error, 1)
-		go func() { early <- stat(t.Context()) }() // begins while the breaker is closed
-		synctest.Wait()
-		go func() { release <- down() }()
+		go func() { early <- stat(t.Context()) }() // both begin while the breaker is closed,
 		go func() { _ = stat(t.Context()) }()
+		synctest.Wait()
+		release <- down() // and either of them opens it
 		synctest.Wait()
 		if got := b.State().State; got != event.BreakerOpen {
 			t.Fatalf("%v after a failure", got)
