@@ -92,6 +92,7 @@ func TestBreakerLetsOneCanaryThrough(t *testing.T) {
 		}
 		early := make(chan error, 1)
 		go func() { early <- stat(t.Context()) }() // both begin while the breaker is closed,
+		synctest.Wait()
 		go func() { _ = stat(t.Context()) }()
 		synctest.Wait()
 		release <- down() // and either of them opens it
