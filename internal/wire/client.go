@@ -34,7 +34,7 @@ func NewClient(conn grpc.ClientConnInterface) *Client {
 func (c *Client) Describe(ctx context.Context) (*Description, error) {
 	resp, err := c.control.Describe(ctx, &pluginv1.DescribeRequest{})
 	if err != nil {
-		return nil, errorFromStatus(err, "describe", "", false)
+		return nil, callError(ctx.Err, err, "describe", "", false)
 	}
 	d, err := descriptionFromProto(resp)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c *Client) Describe(ctx context.Context) (*Description, error) {
 func (c *Client) Validate(ctx context.Context, name string, config []byte) (schema.Diagnostics, error) {
 	resp, err := c.control.Validate(ctx, &pluginv1.ValidateRequest{Name: name, ConfigJson: config})
 	if err != nil {
-		return nil, errorFromStatus(err, "validate", "", false)
+		return nil, callError(ctx.Err, err, "validate", "", false)
 	}
 	return diagnosticsFromProto(resp.GetDiagnostics()), nil
 }
@@ -56,7 +56,7 @@ func (c *Client) Validate(ctx context.Context, name string, config []byte) (sche
 func (c *Client) Open(ctx context.Context, req OpenRequest) (storage.Store, schema.Diagnostics, error) {
 	resp, err := c.control.Open(ctx, &pluginv1.OpenRequest{Id: req.ID, Name: req.Name, ConfigJson: req.Config, StateDir: req.StateDir})
 	if err != nil {
-		return nil, nil, errorFromStatus(err, "open", "", false)
+		return nil, nil, callError(ctx.Err, err, "open", "", false)
 	}
 	diags := diagnosticsFromProto(resp.GetDiagnostics())
 	if diags.HasErrors() {
@@ -73,7 +73,7 @@ func (c *Client) Open(ctx context.Context, req OpenRequest) (storage.Store, sche
 func (c *Client) Health(ctx context.Context) (map[string]error, error) {
 	resp, err := c.control.Health(ctx, &pluginv1.HealthRequest{})
 	if err != nil {
-		return nil, errorFromStatus(err, "health", "", false)
+		return nil, callError(ctx.Err, err, "health", "", false)
 	}
 	health := make(map[string]error, len(resp.GetBackends()))
 	for _, b := range resp.GetBackends() {
@@ -88,10 +88,10 @@ func (c *Client) Health(ctx context.Context) (map[string]error, error) {
 // Shutdown implements Plugin.
 func (c *Client) Shutdown(ctx context.Context, grace time.Duration) error {
 	_, err := c.control.Shutdown(ctx, &pluginv1.ShutdownRequest{Grace: durationpb.New(grace)})
-	return errorFromStatus(err, "shutdown", "", false)
+	return callError(ctx.Err, err, "shutdown", "", false)
 }
 
 func (c *Client) closeBackend(ctx context.Context, id string) error {
 	_, err := c.control.CloseBackend(ctx, &pluginv1.CloseBackendRequest{Id: id})
-	return errorFromStatus(err, "close", "", false)
+	return callError(ctx.Err, err, "close", "", false)
 }

@@ -15,7 +15,7 @@ func (s *clientStore) Stat(ctx context.Context, key string, opts storage.StatOpt
 		Backend: s.id, Key: key, IfMatch: opts.IfMatch, Consistency: consistencyToProto(opts.Consistency), Session: sessionToProto(opts.Session),
 	})
 	if err != nil {
-		return storage.Object{}, errorFromStatus(err, "stat", key, false)
+		return storage.Object{}, callError(ctx.Err, err, "stat", key, false)
 	}
 	mergeSession(opts.Session, resp.GetSession())
 	return objectFromProto(resp.GetObject()), nil
@@ -30,7 +30,7 @@ func (s *clientStore) Delete(ctx context.Context, key string, opts storage.Delet
 		Consistency: consistencyToProto(opts.Consistency), Session: sessionToProto(opts.Session),
 	})
 	if err != nil {
-		return storage.Deleted{}, errorFromStatus(err, "delete", key, true)
+		return storage.Deleted{}, callError(ctx.Err, err, "delete", key, true)
 	}
 	mergeSession(opts.Session, resp.GetSession())
 	return storage.Deleted{Existed: tristateFromProto(resp.GetExisted())}, nil
@@ -42,7 +42,7 @@ func (s *clientStore) List(ctx context.Context, opts storage.ListOptions) (stora
 	}
 	page, err := s.list(ctx, opts)
 	if err != nil {
-		return storage.Page{}, errorFromStatus(err, "list", "", false)
+		return storage.Page{}, callError(ctx.Err, err, "list", "", false)
 	}
 	return page, nil
 }
@@ -92,7 +92,7 @@ func (s *clientStore) Batch(ctx context.Context, ops []storage.BatchOp, opts sto
 		Consistency: consistencyToProto(opts.Consistency), Session: sessionToProto(opts.Session),
 	})
 	if err != nil {
-		return nil, errorFromStatus(err, "batch", "", len(keysOf(ops)) > 0)
+		return nil, callError(ctx.Err, err, "batch", "", len(keysOf(ops)) > 0)
 	}
 	mergeSession(opts.Session, resp.GetSession())
 	return resultsFromProto(resp.GetResults()), nil
@@ -108,7 +108,7 @@ func (s *clientStore) Commit(ctx context.Context, tx storage.Transaction) ([]sto
 	}
 	resp, err := s.storage.Commit(ctx, req)
 	if err != nil {
-		return nil, errorFromStatus(err, "commit", "", len(keysOf(tx.Ops)) > 0)
+		return nil, callError(ctx.Err, err, "commit", "", len(keysOf(tx.Ops)) > 0)
 	}
 	return resultsFromProto(resp.GetResults()), nil
 }
@@ -121,7 +121,7 @@ func (s *clientStore) Copy(ctx context.Context, src, dst string, opts storage.Co
 		Backend: s.id, Source: src, Destination: dst, Condition: conditionToProto(opts.If), SourceIfMatch: opts.SourceIfMatch,
 	})
 	if err != nil {
-		return storage.PutResult{}, errorFromStatus(err, "copy", dst, true)
+		return storage.PutResult{}, callError(ctx.Err, err, "copy", dst, true)
 	}
 	return storage.PutResult{Object: objectFromProto(resp.GetObject()), Created: tristateFromProto(resp.GetCreated())}, nil
 }

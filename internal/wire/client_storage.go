@@ -43,8 +43,9 @@ func (s *clientStore) Get(ctx context.Context, key string, opts storage.GetOptio
 	ctx, cancel := context.WithCancel(ctx)
 	r, err := s.get(ctx, cancel, key, opts)
 	if err != nil {
+		err = callError(ctx.Err, err, "get", key, false)
 		cancel()
-		return nil, errorFromStatus(err, "get", key, false)
+		return nil, err
 	}
 	return r, nil
 }
@@ -69,7 +70,7 @@ func (s *clientStore) get(ctx context.Context, cancel context.CancelFunc, key st
 		return nil, storage.Errorf(storage.CodeInternal, "the plugin sent %d bytes of the %d it announced in one chunk", len(first.GetData()), h.GetLength())
 	}
 	mergeSession(opts.Session, h.GetSession())
-	body := &getBody{stream: stream, cancel: cancel, key: key, data: first.GetData()}
+	body := &getBody{stream: stream, cancel: cancel, ended: ctx.Err, key: key, data: first.GetData()}
 	if int64(len(body.data)) == h.GetLength() {
 		// The value is here whole. Taking the end of the stream too saves
 		// the plugin a cancellation.
@@ -87,6 +88,7 @@ func (s *clientStore) get(ctx context.Context, cancel context.CancelFunc, key st
 type getBody struct {
 	stream grpc.ServerStreamingClient[storagev1.GetResponse]
 	cancel context.CancelFunc
+	ended  func() error // not nil once the caller's context is done
 	key    string
 	data   []byte
 	err    error
@@ -102,7 +104,7 @@ func (b *getBody) Read(p []byte) (int, error) {
 		case errors.Is(err, io.EOF):
 			b.err = io.EOF
 		case err != nil:
-			b.err = errorFromStatus(err, "get", b.key, false)
+			b.err = callError(b.ended, err, "get", b.key, false)
 		case len(msg.GetData()) > MaxChunkBytes:
 			b.err = storage.Errorf(storage.CodeInternal, "the plugin sent a chunk of %d bytes; at most %d are allowed", len(msg.GetData()), MaxChunkBytes)
 		default:
@@ -127,18 +129,18 @@ func (s *clientStore) Put(ctx context.Context, key string, body io.Reader, opts 
 	defer cancel()
 	stream, err := s.storage.Put(ctx)
 	if err != nil {
-		return storage.PutResult{}, errorFromStatus(err, "put", key, false)
+		return storage.PutResult{}, callError(ctx.Err, err, "put", key, false)
 	}
 	sent, err := s.sendBody(stream, body, &storagev1.PutRequest_Header{
 		Backend: s.id, Key: key, Options: putOptionsToProto(opts), SizeHint: opts.SizeHint,
 		Consistency: consistencyToProto(opts.Consistency), Session: sessionToProto(opts.Session),
 	})
 	if err != nil && !errors.Is(err, errEnded) {
-		return storage.PutResult{}, errorFromStatus(err, "put", key, sent)
+		return storage.PutResult{}, callError(ctx.Err, err, "put", key, sent)
 	}
 	resp, err := stream.CloseAndRecv()
 	if err != nil {
-		return storage.PutResult{}, errorFromStatus(err, "put", key, sent)
+		return storage.PutResult{}, callError(ctx.Err, err, "put", key, sent)
 	}
 	mergeSession(opts.Session, resp.GetSession())
 	return storage.PutResult{Object: objectFromProto(resp.GetObject()), Created: tristateFromProto(resp.GetCreated())}, nil

@@ -25,11 +25,12 @@ func (s *clientStore) Watch(ctx context.Context, opts storage.WatchOptions) (sto
 		first, err = stream.Recv()
 	}
 	if err != nil {
+		err = callError(ctx.Err, err, "watch", "", false)
 		cancel()
-		return nil, errorFromStatus(err, "watch", "", false)
+		return nil, err
 	}
 	return &clientEvents{
-		stream: stream, cancel: cancel, cursor: first.GetCursor(),
+		stream: stream, cancel: cancel, caller: ctx.Err, cursor: first.GetCursor(),
 		next: make(chan storage.Event), ended: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }
@@ -44,6 +45,7 @@ type clientEvents struct {
 	next   chan storage.Event
 	ended  chan struct{} // closed when nothing more comes
 	last   error         // why; set before ended is closed
+	caller func() error  // not nil once the caller's context is done
 	done   chan struct{} // closed by Close
 	close  sync.Once
 	loop   sync.WaitGroup
@@ -59,7 +61,7 @@ func (e *clientEvents) receive() {
 	for {
 		event, err := e.receiveOne()
 		if err != nil {
-			e.last = errorFromStatus(err, "watch", "", false)
+			e.last = callError(e.caller, err, "watch", "", false)
 			return
 		}
 		select {

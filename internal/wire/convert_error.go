@@ -125,6 +125,16 @@ func statusFromError(err error) error {
 	return withDetail.Err()
 }
 
+// callError is errorFromStatus for a call of this side. ended tells whether the
+// caller's own context is done: a cancellation that is not the caller's is the
+// end of the connection, so the plugin is Unavailable.
+func callError(ended func() error, err error, op, key string, committed bool) error {
+	if s, ok := status.FromError(err); ok && s.Code() == codes.Canceled && len(s.Details()) == 0 && ended() == nil {
+		err = status.Error(codes.Unavailable, s.Message())
+	}
+	return errorFromStatus(err, op, key, committed)
+}
+
 // errorFromStatus converts what a call returned. committed says that a write
 // was sent whole: then an error that does not come from the other side itself
 // leaves its outcome unknown.
