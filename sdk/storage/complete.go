@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"io"
+	"sync/atomic"
 )
 
 // Complete turns a Backend into a Store. It validates every argument, refuses
@@ -69,11 +70,11 @@ func (c *completed) Put(ctx context.Context, key string, body io.Reader, opts Pu
 	}
 	watched := &putBody{r: body, limit: limit}
 	res, err := c.Backend.Put(ctx, key, watched, opts)
-	if err == nil && !watched.ended {
+	if err == nil && !watched.ended.Load() {
 		err = &Error{Code: CodeInternal, OutcomeUnknown: true, Err: text("the backend committed a value without reading it to its end")}
 	}
 	if err != nil {
-		return PutResult{}, Annotate(judge(err, watched.ended), "put", key)
+		return PutResult{}, Annotate(judge(err, watched.ended.Load()), "put", key)
 	}
 	return res, nil
 }
@@ -271,23 +272,26 @@ func tooLarge(limit int64) error {
 
 // putBody fails with TooLarge instead of giving more than limit bytes (0: no
 // limit), and knows whether the backend saw the end, without which it may not
-// commit.
+// commit. A backend that wrongly reads it after its Put has returned disturbs
+// nobody else.
 type putBody struct {
-	r           io.Reader
-	read, limit int64
-	ended       bool
+	r     io.Reader
+	limit int64
+	read  atomic.Int64
+	ended atomic.Bool
 }
 
 func (b *putBody) Read(p []byte) (int, error) {
-	if room := b.limit - b.read; b.limit > 0 && int64(len(p)) > room {
+	if room := b.limit - b.read.Load(); b.limit > 0 && int64(len(p)) > room {
 		p = p[:room+1] // one more than fits shows that it does not
 	}
 	n, err := b.r.Read(p)
-	b.read += int64(n)
-	if b.limit > 0 && b.read > b.limit {
+	if read := b.read.Add(int64(n)); b.limit > 0 && read > b.limit {
 		return 0, tooLarge(b.limit)
 	}
-	b.ended = b.ended || err == io.EOF
+	if err == io.EOF {
+		b.ended.Store(true)
+	}
 	return n, err
 }
 

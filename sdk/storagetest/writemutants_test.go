@@ -161,7 +161,9 @@ func writeMutants() []mutant {
 					res, err := m.Put(ctx, key, body, opts)
 					mu.Lock()
 					defer mu.Unlock()
-					last = body
+					if err == nil {
+						last = body
+					}
 					return res, err
 				},
 				get: func(ctx context.Context, key string, opts storage.GetOptions) (*storage.Reader, error) {
