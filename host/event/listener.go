@@ -21,6 +21,9 @@ type Listener struct {
 	BreakerChanged func(BreakerInfo)
 	// Failover is called when a policy asks the next child after one failed.
 	Failover func(FailoverInfo)
+	// Policy is called when a policy did something that no operation shows. Like
+	// Operation it may be called often and must not allocate.
+	Policy func(PolicyInfo)
 	// Process is called when a plugin process changes its state.
 	Process func(ProcessInfo)
 	// Backend is called when a backend begins or ceases to serve.
@@ -40,6 +43,7 @@ func (l Listener) WithDefaults() Listener {
 	setDefault(&l.Retry)
 	setDefault(&l.BreakerChanged)
 	setDefault(&l.Failover)
+	setDefault(&l.Policy)
 	setDefault(&l.Process)
 	setDefault(&l.Backend)
 	setDefault(&l.Drain)
@@ -61,6 +65,7 @@ func Combine(listeners ...Listener) Listener {
 		Retry:          combine(listeners, func(l Listener) func(RetryInfo) { return l.Retry }),
 		BreakerChanged: combine(listeners, func(l Listener) func(BreakerInfo) { return l.BreakerChanged }),
 		Failover:       combine(listeners, func(l Listener) func(FailoverInfo) { return l.Failover }),
+		Policy:         combine(listeners, func(l Listener) func(PolicyInfo) { return l.Policy }),
 		Process:        combine(listeners, func(l Listener) func(ProcessInfo) { return l.Process }),
 		Backend:        combine(listeners, func(l Listener) func(BackendInfo) { return l.Backend }),
 		Drain:          combine(listeners, func(l Listener) func(DrainInfo) { return l.Drain }),

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/p2p-ai-agents/stowage/host/config"
-	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/host/routing"
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -15,8 +14,8 @@ import (
 // PolicySchemas returns what a configuration may say about each kind of policy.
 func PolicySchemas() (map[string]*schema.Schema, error) {
 	schemas := make(map[string]*schema.Schema)
-	for _, kind := range routing.Kinds(event.Listener{}) {
-		s, err := schema.Reflect(kind.Options)
+	for _, kind := range routing.Kinds() {
+		s, err := schema.Reflect(reflect.New(reflect.TypeOf(kind.Policy)).Interface())
 		if err != nil {
 			return nil, fmt.Errorf("policy %q: %w", kind.Name, err)
 		}
@@ -30,6 +29,7 @@ func PolicySchemas() (map[string]*schema.Schema, error) {
 // to. The configuration has no cycles.
 type graph struct {
 	m     *Manager
+	env   routing.Env
 	kinds map[string]routing.Kind
 	built map[string]routing.Child
 }
@@ -37,8 +37,8 @@ type graph struct {
 // buildRoutes builds all policies and the table of routes over them. Without
 // routes the store is a first_available over all enabled backends.
 func (m *Manager) buildRoutes() error {
-	g := &graph{m: m, kinds: make(map[string]routing.Kind), built: make(map[string]routing.Child)}
-	for _, kind := range routing.Kinds(m.listener) {
+	g := &graph{m: m, env: routing.Env{Listener: m.listener, Clock: routing.NewClock()}, kinds: make(map[string]routing.Kind), built: make(map[string]routing.Child)}
+	for _, kind := range routing.Kinds() {
 		g.kinds[kind.Name] = kind
 	}
 	for _, b := range m.backends {
@@ -84,11 +84,15 @@ func (g *graph) policy(p *config.Policy) (storage.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no kind %q", p.Kind)
 	}
-	options := reflect.New(reflect.TypeOf(kind.Options))
+	options := reflect.New(reflect.TypeOf(kind.Policy))
 	if diags := schema.Decode(p.Value, options.Interface()); diags.HasErrors() {
 		return nil, diags
 	}
-	return kind.Build(p.Name, options.Interface(), g.child)
+	policy, ok := options.Elem().Interface().(routing.Policy)
+	if !ok {
+		return nil, fmt.Errorf("the kind %q cannot be built", p.Kind)
+	}
+	return policy.Build(p.Name, g.env, g.child)
 }
 
 func (g *graph) routes() (storage.Store, error) {
@@ -97,7 +101,7 @@ func (g *graph) routes() (storage.Store, error) {
 		for _, b := range g.m.backends {
 			backends = append(backends, g.built["backend."+b.name])
 		}
-		return routing.Default(backends, g.m.listener)
+		return routing.Default(backends, g.env)
 	}
 	routes := make([]routing.Route, 0, len(g.m.cfg.Routes))
 	for _, r := range g.m.cfg.Routes {

@@ -2,17 +2,18 @@ package routing
 
 import "github.com/p2p-ai-agents/stowage/sdk/storage"
 
-// AlwaysUseOptions are the body of policy "always_use".
-type AlwaysUseOptions struct {
+// AlwaysUse is the policy "always_use": one child serves everything, and its
+// capabilities, etags and errors, which name backend and plugin, are those of
+// the policy. There is no failover.
+type AlwaysUse struct {
 	Backend string `stowage:"backend,required,ref" doc:"The backend or policy that serves everything."`
 }
 
-// buildAlwaysUse returns the child itself: its capabilities, etags and errors,
-// which name backend and plugin, are those of the policy.
-func buildAlwaysUse(name string, o AlwaysUseOptions, child func(string) (Child, error)) (storage.Store, error) {
-	c, err := child(o.Backend)
+// Build implements [Policy].
+func (o AlwaysUse) Build(name string, _ Env, child func(string) (Child, error)) (storage.Store, error) {
+	children, err := childrenOf(name, "backend", []string{o.Backend}, child)
 	if err != nil {
-		return nil, storage.Errorf(storage.CodeInvalidArgument, "policy %q: %w", name, err)
+		return nil, err
 	}
-	return borrowed{c.Store}, nil
+	return borrowed{children[0].Store}, nil
 }

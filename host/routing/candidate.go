@@ -27,17 +27,10 @@ func newCandidate(c Child, index int, holdDown time.Duration) *candidate {
 
 func (c *candidate) now() int64 { return max(1, int64(time.Since(c.epoch))) }
 
-func (c *candidate) state() event.BreakerInfo {
-	if c.child.State == nil {
-		return event.BreakerInfo{}
-	}
-	return c.child.State()
-}
-
 // admit reports whether a request may use the candidate now, and whether it
 // does so as the canary. What admit let in must be reported.
 func (c *candidate) admit() (admitted, canary bool, info event.BreakerInfo) {
-	info = c.state()
+	info = c.child.state()
 	away := c.away.Load()
 	switch {
 	case info.State == event.BreakerClosed && away == 0:

@@ -5,24 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
-// DefaultHoldDown is the HoldDown of options that name none.
+// DefaultHoldDown is the HoldDown of a [FirstAvailable] that names none.
 const DefaultHoldDown = 5 * time.Second
 
-// FirstAvailableOptions are the body of policy "first_available".
-type FirstAvailableOptions struct {
-	Order    []string      `stowage:"order,required,ref" doc:"Backends or policies, the preferred one first."`
-	Writes   string        `stowage:"writes" enum:"sticky" default:"sticky" doc:"What happens to writes while the first is down: with sticky they fail."`
-	HoldDown time.Duration `stowage:"hold_down" default:"5s" min:"100ms" max:"1h" doc:"How long one that failed is left alone before single requests try it again."`
-}
-
-// FirstAvailable returns a store that uses the first of children that works.
+// FirstAvailable is the policy "first_available": it uses the first of its
+// children that works.
 //
 // Writes, Watch, and whatever asks for more than the default consistency, go
 // to the first child only, the primary, and fail with it. So do listings,
@@ -48,36 +41,31 @@ type FirstAvailableOptions struct {
 // is tried before that too.
 //
 // The capabilities are those of the primary.
-func FirstAvailable(name string, children []Child, o FirstAvailableOptions, l event.Listener) (storage.Store, error) {
-	if len(children) == 0 {
-		return nil, storage.Errorf(storage.CodeInvalidArgument, "policy %q: the order is empty", name)
+type FirstAvailable struct {
+	Order    []string      `stowage:"order,required,ref" doc:"Backends or policies, the preferred one first."`
+	Writes   string        `stowage:"writes" enum:"sticky" default:"sticky" doc:"What happens to writes while the first is down: with sticky they fail."`
+	HoldDown time.Duration `stowage:"hold_down" default:"5s" min:"100ms" max:"1h" doc:"How long one that failed is left alone before single requests try it again."`
+}
+
+// Build implements [Policy].
+func (o FirstAvailable) Build(name string, env Env, child func(string) (Child, error)) (storage.Store, error) {
+	env = env.withDefaults()
+	children, err := childrenOf(name, "order", o.Order, child)
+	if err != nil {
+		return nil, err
 	}
 	if o.Writes != "" && o.Writes != "sticky" {
-		return nil, storage.Errorf(storage.CodeInvalidArgument, "policy %q: writes = %q is not known; use \"sticky\"", name, o.Writes)
+		return nil, refused(name, "writes = %q is not known; use \"sticky\"", o.Writes)
 	}
 	if o.HoldDown == 0 {
 		o.HoldDown = DefaultHoldDown
 	}
-	p := &firstAvailable{name: name, listener: l.WithDefaults(), written: newWrites()}
+	p := &firstAvailable{name: name, listener: env.Listener, written: newWrites()}
 	for i, c := range children {
-		if slices.ContainsFunc(children[:i], func(d Child) bool { return d.Name == c.Name }) {
-			return nil, storage.Errorf(storage.CodeInvalidArgument, "policy %q: %s is twice in the order", name, c.Name)
-		}
 		p.order = append(p.order, newCandidate(c, i, o.HoldDown))
 	}
 	p.primary = p.order[0]
 	return p, nil
-}
-
-func buildFirstAvailable(name string, o FirstAvailableOptions, child func(string) (Child, error), l event.Listener) (storage.Store, error) {
-	children := make([]Child, len(o.Order))
-	for i, ref := range o.Order {
-		var err error
-		if children[i], err = child(ref); err != nil {
-			return nil, storage.Errorf(storage.CodeInvalidArgument, "policy %q: %w", name, err)
-		}
-	}
-	return FirstAvailable(name, children, o, l)
 }
 
 type firstAvailable struct {

@@ -19,7 +19,8 @@ import (
 func pair(t testing.TB, l event.Listener) (policy storage.Store, first, second *switched) {
 	t.Helper()
 	first, second = newSwitched(t), newSwitched(t)
-	p, err := FirstAvailable("safe", []Child{first.child("backend.first"), second.child("backend.second")}, FirstAvailableOptions{}, l)
+	p, err := FirstAvailable{Order: []string{"backend.first", "backend.second"}}.Build("safe", Env{Listener: l},
+		Children(first.child("backend.first"), second.child("backend.second")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +337,7 @@ func (s longEtags) Stat(ctx context.Context, key string, opts storage.StatOption
 
 func TestLongEtagsAreHashed(t *testing.T) {
 	m := memory(t)
-	p, err := FirstAvailable("p", []Child{{Name: "a", Store: longEtags{m}}}, FirstAvailableOptions{}, event.Listener{})
+	p, err := FirstAvailable{Order: []string{"a"}}.Build("p", Env{}, Children(Child{Name: "a", Store: longEtags{m}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,26 +3,71 @@ package routing
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/journal"
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
+
+// Policy is the configuration of a policy and the way to build it: a struct
+// such as [FirstAvailable], whose tags are those of package sdk/schema.
+// Attributes that name children have the flag ref and hold references,
+// "backend.NAME" or "policy.NAME". A zero field means its documented default.
+type Policy interface {
+	// Build makes the store of the policy called name; child gives the child of
+	// a reference. Besides what env offers, the policy may start goroutines of
+	// its own: Close of the store ends them and leaves the children alone. A
+	// store may also be a [Repairer] and a [Reporter].
+	Build(name string, env Env, child func(ref string) (Child, error)) (storage.Store, error)
+}
+
+// Checker is a Policy that can tell from the configuration alone that it
+// promises what it cannot keep.
+type Checker interface {
+	// Check returns what is wrong, with paths into the body of the policy.
+	// kinds gives the kinds of all policies that the child of a reference is
+	// made of: that of a policy itself first; none for a backend.
+	Check(kinds func(ref string) []string) schema.Diagnostics
+}
+
+// Env is what policies are built with besides their options and children. The
+// zero value suits those that keep nothing of their own.
+type Env struct {
+	// Listener is told what policies do.
+	Listener event.Listener
+	// Journal keeps what a policy owes its children. Without one, policies that
+	// need it are refused.
+	Journal *journal.Journal
+	// SpoolDir is where values wait that are too large for memory and must be
+	// sent more than once. Empty: the system's directory for temporary files.
+	SpoolDir string
+	// Clock gives versions; all policies of a host share one. Nil: each has its
+	// own.
+	Clock *Clock
+	// Planners are those that custom policies may name.
+	Planners map[string]Planner
+}
+
+func (e Env) withDefaults() Env {
+	e.Listener = e.Listener.WithDefaults()
+	if e.Clock == nil {
+		e.Clock = NewClock()
+	}
+	return e
+}
 
 // Kind is a kind of policy.
 type Kind struct {
 	// Name as in policy "NAME" "label" { … }, and Doc, a sentence or two for
 	// the operator.
 	Name, Doc string
-	// Options is the zero value of the struct that the body of the policy is
-	// decoded into. Its tags are those of package sdk/schema; attributes that
-	// name children have the flag ref.
-	Options any
-	// Build makes the policy. options is a pointer to a decoded struct of the
-	// type of Options; child gives the child of a reference, as it is written
-	// in the struct. Build has no effects besides its result.
-	Build func(name string, options any, child func(ref string) (Child, error)) (storage.Store, error)
+	// Policy is the zero value of its configuration.
+	Policy Policy
+	// Journal: it cannot be built without Env.Journal, or has options that
+	// cannot.
+	Journal bool
 }
 
 // Child is a store that a policy is built from.
@@ -37,36 +82,58 @@ type Child struct {
 	Priority int
 }
 
-// Kinds returns the policies that exist, by name. Those built tell l of their
-// failovers.
-func Kinds(l event.Listener) []Kind {
-	return []Kind{
-		kind("always_use", "One backend for everything. There is no failover: if it is down, operations are Unavailable.", buildAlwaysUse),
-		kind("first_available", "The first backend that works, in strict order. Reads fail over to the next one; writes always go to the first.",
-			func(name string, o FirstAvailableOptions, children func(string) (Child, error)) (storage.Store, error) {
-				return buildFirstAvailable(name, o, children, l)
-			}),
+func (c Child) state() event.BreakerInfo {
+	if c.State == nil {
+		return event.BreakerInfo{}
+	}
+	return c.State()
+}
+
+// Children makes the function that Build asks from a list.
+func Children(all ...Child) func(ref string) (Child, error) {
+	return func(ref string) (Child, error) {
+		if i := slices.IndexFunc(all, func(c Child) bool { return c.Name == ref }); i >= 0 {
+			return all[i], nil
+		}
+		return Child{}, storage.Errorf(storage.CodeInvalidArgument, "there is no %s", ref)
 	}
 }
 
-func kind[T any](name, doc string, build func(name string, options T, child func(string) (Child, error)) (storage.Store, error)) Kind {
-	var zero T
-	return Kind{
-		Name: name, Doc: doc, Options: zero,
-		Build: func(name string, options any, child func(string) (Child, error)) (storage.Store, error) {
-			o, ok := options.(*T)
-			if !ok {
-				return nil, fmt.Errorf("policy %q: built with options of type %T, want %T", name, options, &zero)
-			}
-			return build(name, *o, child)
-		},
+// Kinds returns the policies that exist, by name.
+func Kinds() []Kind {
+	return []Kind{
+		{Name: "always_use", Policy: AlwaysUse{}, Doc: "One backend for everything. There is no failover: if it is down, operations are Unavailable."},
+		{Name: "first_available", Policy: FirstAvailable{}, Doc: "The first backend that works, in strict order. Reads fail over to the next one; writes always go to the first."},
 	}
+}
+
+// childrenOf resolves the references of a policy, each of which may occur once.
+func childrenOf(policy, attribute string, refs []string, child func(string) (Child, error)) ([]Child, error) {
+	if len(refs) == 0 {
+		return nil, refused(policy, "%s is empty", attribute)
+	}
+	children := make([]Child, len(refs))
+	for i, ref := range refs {
+		if slices.Contains(refs[:i], ref) {
+			return nil, refused(policy, "%s is twice in %s", ref, attribute)
+		}
+		var err error
+		if children[i], err = child(ref); err != nil {
+			return nil, refused(policy, "%w", err)
+		}
+	}
+	return children, nil
+}
+
+// refused is the error of a policy that cannot be built.
+func refused(policy, format string, args ...any) error {
+	return storage.Errorf(storage.CodeInvalidArgument, "policy %q: %w", policy, storage.Errorf(storage.CodeInvalidArgument, format, args...).Err)
 }
 
 // Default is what a host without routes uses: first_available over the enabled
 // backends by descending priority, those of equal priority as they are given; of a
 // single one, that itself.
-func Default(backends []Child, l event.Listener) (storage.Store, error) {
+func Default(backends []Child, env Env) (storage.Store, error) {
 	if len(backends) == 0 {
 		return nil, storage.Errorf(storage.CodeInvalidArgument, "no backend is enabled")
 	}
@@ -74,7 +141,11 @@ func Default(backends []Child, l event.Listener) (storage.Store, error) {
 	if len(order) == 1 {
 		return borrowed{order[0].Store}, nil
 	}
-	return FirstAvailable("default", order, FirstAvailableOptions{}, l)
+	refs := make([]string, len(order))
+	for i, c := range order {
+		refs[i] = c.Name
+	}
+	return FirstAvailable{Order: refs}.Build("default", env, Children(order...))
 }
 
 // borrowed is a store whose Close belongs to somebody else.

@@ -10,21 +10,20 @@ import (
 // source is the listing of one route: what its store holds of the route's
 // domain.
 type source struct {
+	pages
 	table  *Table
 	index  int
 	route  Route
 	opts   storage.ListOptions
 	rolled string // the common prefix that all keys of the route are rolled up into
-	at     string // token of the page in hand
-	next   string // token of the page after it
-	loaded bool
-	rest   []entry // of the page in hand
-	failed []string
 }
+
+func (s *source) id() string    { return s.route.Prefix }
+func (s *source) label() string { return "route " + s.route.Prefix }
 
 func (t *Table) source(index int, opts storage.ListOptions, token string) *source {
 	r := t.routes[index]
-	s := &source{table: t, index: index, route: r, opts: opts, next: token}
+	s := &source{table: t, index: index, route: r, opts: opts, pages: pages{next: token}}
 	if len(r.Prefix) > len(opts.Prefix) {
 		// A delimiter of several bytes may begin in the prefix and end behind
 		// it, so the store must be given the prefix that was asked for.
@@ -35,21 +34,11 @@ func (t *Table) source(index int, opts storage.ListOptions, token string) *sourc
 	return s
 }
 
-// peek returns the first entry after the position, or nil at the end.
 func (s *source) peek(ctx context.Context, after storage.ListPosition) (*entry, error) {
-	for len(s.rest) == 0 {
-		if s.loaded && s.next == "" {
-			return nil, nil
-		}
-		if err := s.load(ctx, after); err != nil {
-			return nil, err
-		}
-		s.drop(after)
-	}
-	return &s.rest[0], nil
+	return s.pages.peek(after, func(token string) error { return s.load(ctx, after, token) })
 }
 
-func (s *source) load(ctx context.Context, after storage.ListPosition) error {
+func (s *source) load(ctx context.Context, after storage.ListPosition, token string) error {
 	if s.rolled != "" {
 		s.loaded, s.next = true, ""
 		if after.Covers(s.rolled) {
@@ -62,12 +51,12 @@ func (s *source) load(ctx context.Context, after storage.ListPosition) error {
 		return err
 	}
 	opts := s.opts
-	opts.Token = s.next
+	opts.Token = token
 	page, err := s.route.To.List(ctx, opts)
 	if err != nil {
 		return err
 	}
-	s.at, s.next, s.loaded = opts.Token, page.NextToken, true
+	s.at, s.next, s.loaded = token, page.NextToken, true
 	s.failed = noted(s.failed, page.FailedBackends...)
 	for _, e := range entries(page) {
 		mine, err := s.owns(ctx, e)
@@ -79,21 +68,6 @@ func (s *source) load(ctx context.Context, after storage.ListPosition) error {
 		}
 	}
 	return nil
-}
-
-func (s *source) drop(position storage.ListPosition) {
-	for len(s.rest) > 0 && position.Covers(s.rest[0].name) {
-		s.rest = s.rest[1:]
-	}
-}
-
-// resume is the token from which to go on. A page that was the last is read
-// again: something may have been inserted behind it.
-func (s *source) resume() string {
-	if len(s.rest) > 0 || s.next == "" {
-		return s.at
-	}
-	return s.next
 }
 
 // owns reports whether e belongs to the route. A common prefix does if any of

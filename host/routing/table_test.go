@@ -382,8 +382,8 @@ func rolledUp(keys []string, opts storage.ListOptions) []string {
 }
 
 func TestListRestartsWhenTheTokensAreTooLong(t *testing.T) {
-	token := tableToken{After: "k", Pages: map[string]string{"a": strings.Repeat("x", storage.MaxTokenBytes)}}.String()
-	got, err := parseTableToken(token)
+	token := mergeToken{After: "k", Pages: map[string]string{"a": strings.Repeat("x", storage.MaxTokenBytes)}}.String()
+	got, err := parseMergeToken(token)
 	if err != nil || len(token) > storage.MaxTokenBytes || got.After != "k" || got.Pages != nil {
 		t.Errorf("token of %d bytes: %+v, %v", len(token), got, err)
 	}

@@ -8,7 +8,7 @@ package imports
 func rules() map[string][]string {
 	engine := []string{
 		"sdk", "sdk/schema", "sdk/storage", "internal/wire",
-		"host/config", "host/discovery", "host/event", "host/journal", "host/layer",
+		"host/config", "host/discovery", "host/event", "host/expression", "host/journal", "host/layer",
 		"host/metrics", "host/registry", "host/routing", "host/supervisor", "host/trust",
 	}
 	return map[string][]string{
@@ -21,17 +21,19 @@ func rules() map[string][]string {
 		"sdk/schema":      {},
 		"sdk/storage":     {},
 		"sdk/storagetest": {"sdk/storage", "internal/wire"},
-		"internal/wire":   {"sdk/schema", "sdk/storage", "proto/..."},
+		"internal/turn":   {},
+		"internal/wire":   {"sdk/schema", "sdk/storage", "internal/turn", "proto/..."},
 
 		// The host, from its parts to the facade and the front ends.
-		"host/config":     {"sdk/schema", "sdk/storage"},
+		"host/config":     {"sdk/schema", "sdk/storage", "host/expression"},
 		"host/discovery":  {"host/trust"},
 		"host/event":      {"sdk/storage"},
 		"host/journal":    {},
 		"host/layer":      {"sdk/storage", "host/event"},
 		"host/metrics":    {"sdk/storage", "host/event"},
 		"host/registry":   {"sdk/storage"},
-		"host/routing":    {"sdk/storage", "host/event", "host/journal"},
+		"host/expression": {"sdk/schema"},
+		"host/routing":    {"sdk/schema", "sdk/storage", "host/event", "host/expression", "host/journal", "internal/turn"},
 		"host/supervisor": {"internal/wire", "host/event", "host/trust"},
 		"host/trust":      {},
 		"host/manager":    engine,
@@ -42,18 +44,21 @@ func rules() map[string][]string {
 		"host/api/internal/memory": {"sdk/storage"}, // for tests alone
 
 		// Plugins know the SDK and nothing of the host.
-		"plugins/local":       {"sdk", "sdk/storage", "plugins/local/local"},
-		"plugins/local/local": {"sdk", "sdk/schema", "sdk/storage"},
-		"plugins/supabase":    {"sdk", "sdk/storage"},
+		"plugins/local":         {"sdk", "sdk/storage", "plugins/local/local"},
+		"plugins/local/local":   {"sdk", "sdk/schema", "sdk/storage"},
+		"plugins/memory":        {"sdk", "sdk/storage", "plugins/memory/memory"},
+		"plugins/memory/memory": {"sdk", "sdk/schema", "sdk/storage"},
+		"plugins/supabase":      {"sdk", "sdk/storage"},
 
 		"cmd/stowage": {
-			"sdk", "sdk/schema", "sdk/storage", "plugins/local/...",
+			"sdk", "sdk/schema", "sdk/storage", "plugins/local/...", "plugins/memory/...",
 			"host", "host/api", "host/api/client", "host/config", "host/metrics",
 		},
 
 		// What drives the module in tests, demonstrations and measurements.
-		"internal/bench":       {"host/...", "sdk/...", "plugins/local/...", "internal/bench/stock"},
+		"internal/bench":       {"host/...", "sdk/...", "plugins/...", "internal/bench/stock"},
 		"internal/bench/stock": {},
+		"internal/chaos":       {"host/...", "sdk/...", "plugins/local/..."},
 		"internal/demo":        {"host/...", "sdk/..."},
 		"internal/imports":     {},
 		"internal/testplugin":  {"sdk", "sdk/storage", "proto/..."},

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,13 +74,7 @@ func TestAWriteGivenUpNeverLandsOverALaterOne(t *testing.T) {
 
 // waiting returns how many writes hold or wait for the turn of key in b1.
 func (s *Server) waiting(key string) int {
-	order := &s.open()["b1"].order
-	order.mu.Lock()
-	defer order.mu.Unlock()
-	if turn := order.keys[key]; turn != nil {
-		return turn.refs
-	}
-	return 0
+	return s.open()["b1"].order.Interested(key)
 }
 
 func TestAWriteGivenUpBeforeItsTurnDoesNotCommit(t *testing.T) {
@@ -117,34 +110,6 @@ func TestAWriteGivenUpBeforeItsTurnDoesNotCommit(t *testing.T) {
 	putString(t, store, "k", "last")
 	if _, committed := commits.Load("never"); committed {
 		t.Error("a write that was cancelled while it waited has committed")
-	}
-}
-
-func TestKeyOrderLetsOneInAndForgetsKeys(t *testing.T) {
-	var order keyOrder
-	var inside [4]atomic.Int32
-	var wg sync.WaitGroup
-	for caller := range 64 {
-		wg.Go(func() {
-			for round := range 100 {
-				a, b := (caller+round)%4, (caller*round)%4
-				keys := []string{fmt.Sprint(a), fmt.Sprint(b), fmt.Sprint(a)}
-				unlock, err := order.lock(t.Context(), keys...)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if n := inside[a].Add(1); n != 1 {
-					t.Errorf("%d writes have the turn of one key", n)
-				}
-				inside[a].Add(-1)
-				unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if len(order.keys) != 0 {
-		t.Errorf("%d keys are remembered", len(order.keys))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/p2p-ai-agents/stowage/internal/turn"
 	storagev1 "github.com/p2p-ai-agents/stowage/proto/stowage/storage/v1"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -98,7 +99,7 @@ func (s *Server) put(stream grpc.ClientStreamingServer[storagev1.PutRequest, sto
 // takes the key's turn, so that the commit which follows is in order.
 type putBody struct {
 	stream  grpc.ClientStreamingServer[storagev1.PutRequest, storagev1.PutResponse]
-	order   *keyOrder
+	order   *turn.Keys
 	key     string
 	data    []byte
 	trailer *storagev1.PutRequest_Trailer
@@ -163,7 +164,7 @@ func (b *putBody) end() error {
 		return storage.Errorf(storage.CodeDataLoss, "the value arrived damaged: %d bytes with checksum %08x instead of %d with %08x",
 			b.size, b.crc, b.trailer.GetSize(), b.trailer.GetCrc32C())
 	}
-	unlock, err := b.order.lock(b.stream.Context(), b.key)
+	unlock, err := b.order.Lock(b.stream.Context(), b.key)
 	if err != nil {
 		return storage.Errorf(storage.CodeOf(err), "waiting for an earlier write to the key: %w", err)
 	}
@@ -208,7 +209,7 @@ func (s *Server) Delete(ctx context.Context, req *storagev1.DeleteRequest) (_ *s
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := b.order.lock(ctx, req.GetKey())
+	unlock, err := b.order.Lock(ctx, req.GetKey())
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +235,7 @@ func (s *Server) Batch(ctx context.Context, req *storagev1.BatchRequest) (_ *sto
 		return nil, err
 	}
 	ops := operationsFromProto(req.GetOperations())
-	unlock, err := b.order.lock(ctx, keysOf(ops)...)
+	unlock, err := b.order.Lock(ctx, keysOf(ops)...)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +260,7 @@ func (s *Server) Commit(ctx context.Context, req *storagev1.CommitRequest) (_ *s
 	for _, c := range req.GetChecks() {
 		tx.Checks = append(tx.Checks, storage.Check{Key: c.GetKey(), ETag: c.GetEtag()})
 	}
-	unlock, err := b.order.lock(ctx, keysOf(tx.Ops)...)
+	unlock, err := b.order.Lock(ctx, keysOf(tx.Ops)...)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +279,7 @@ func (s *Server) Copy(ctx context.Context, req *storagev1.CopyRequest) (_ *stora
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := b.order.lock(ctx, req.GetDestination())
+	unlock, err := b.order.Lock(ctx, req.GetDestination())
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/p2p-ai-agents/stowage/internal/turn"
 	pluginv1 "github.com/p2p-ai-agents/stowage/proto/stowage/plugin/v1"
 	storagev1 "github.com/p2p-ai-agents/stowage/proto/stowage/storage/v1"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -35,7 +36,12 @@ type Server struct {
 type servedBackend struct {
 	opened chan struct{} // closed when opening ended
 	store  storage.Store
-	order  keyOrder
+	// order lets one write at a time commit to a key. A write takes its key
+	// before its commit can begin and checks afterwards whether its caller is
+	// still there: gRPC delivers a cancellation before any later call of the
+	// same connection, so a write that was given up either commits before its
+	// successor is let in, or not at all.
+	order turn.Keys
 	// probing is set while a health check is under way, so that a backend
 	// which hangs in one is not asked again.
 	probing atomic.Bool

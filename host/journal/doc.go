@@ -1,0 +1,17 @@
+// Package journal remembers on disk what policies still owe to their children:
+// writes that a child has not been given, or whose outcome at it is not known.
+//
+// A policy begins an [Intent] before it sends a write, tells it how each child
+// fared, and waits for it to be durable before it acknowledges a write that some
+// child may lack. What is left of an intent after that, or after the host was
+// killed at any point, is a debt: the policy looks at the key again and gives
+// the child what it lacks. A debt names a key and a version, never a value,
+// which another child holds; so the newest debt of a child and key stands for
+// all before it, and giving a child the newest version pays them all, in order.
+//
+// Debts are bounded in bytes and age, for each child. Beyond the bounds the
+// child is marked dirty instead, durably, and its debts are dropped: it has to
+// be scanned as a whole.
+//
+// Syncs are shared by all intents that wait at the time.
+package journal
