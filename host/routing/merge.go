@@ -86,6 +86,8 @@ type merge struct {
 	after storage.ListPosition
 	// sources that fail are set to nil if partial results are allowed.
 	sources []lister
+	// spare is how many of the sources may fail without the page being partial.
+	spare int
 	// choose is given what the sources have under one name and returns what to
 	// show, or nil to leave the name out.
 	choose func(ctx context.Context, same []found) (*entry, error)
@@ -141,7 +143,14 @@ func (m *merge) next(ctx context.Context, page *storage.Page) ([]found, error) {
 		}
 		e, err := s.peek(ctx, m.after)
 		if err != nil {
-			if !m.opts.AllowPartial || !failsOver(ctx, err) {
+			switch {
+			case !failsOver(ctx, err):
+				return nil, err
+			case m.spare > 0:
+				m.spare--
+				m.sources[i] = nil
+				continue
+			case !m.opts.AllowPartial:
 				return nil, err
 			}
 			page.Partial = true
