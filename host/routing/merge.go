@@ -95,7 +95,6 @@ type merge struct {
 
 func (m *merge) page(ctx context.Context) (storage.Page, error) {
 	var page storage.Page
-	last := m.after
 	for {
 		same, err := m.next(ctx, &page)
 		if err != nil {
@@ -117,10 +116,15 @@ func (m *merge) page(ctx context.Context) (storage.Page, error) {
 		default:
 			page.Objects = append(page.Objects, *e.object)
 		}
-		last = same[0].entry.position()
-		m.drop(last)
+		m.drop(same[0].entry.position())
 	}
-	token := mergeToken{After: last.After, IsPrefix: last.IsPrefix, Pages: map[string]string{}}
+	page.NextToken = m.token().String()
+	return page, nil
+}
+
+// token is where the listing goes on.
+func (m *merge) token() mergeToken {
+	token := mergeToken{After: m.after.After, IsPrefix: m.after.IsPrefix, Pages: map[string]string{}}
 	for _, s := range m.sources {
 		if s == nil {
 			continue
@@ -129,8 +133,7 @@ func (m *merge) page(ctx context.Context) (storage.Page, error) {
 			token.Pages[s.id()] = at
 		}
 	}
-	page.NextToken = token.String()
-	return page, nil
+	return token
 }
 
 // next returns the entries of the least name of all sources, or nil at the end.

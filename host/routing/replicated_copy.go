@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -228,7 +229,7 @@ func (e *replicated) spread(ctx context.Context, set copySet, key string, answer
 		err := e.advance(ctx, r, key, v, known)
 		if err == nil {
 			have++
-			e.tell(eventOfRepair(known), r, key, nil)
+			e.tell(event.Repaired, r, key, nil)
 			continue
 		}
 		failures, outcomes = append(failures, err), append(outcomes, outcome(r, err))

@@ -100,7 +100,7 @@ func (e *replicated) verified(q *reading) error {
 	}
 	if q.reader.Length > MaxVerified {
 		q.reader.Wrap(func(source io.ReadCloser) io.ReadCloser {
-			return &hashedSource{ReadCloser: source, hash: sha256.New(), want: want, left: q.reader.Length}
+			return newHashedSource(source, want, q.reader.Length)
 		})
 		return nil
 	}
@@ -129,6 +129,10 @@ type hashedSource struct {
 	hash hash.Hash
 	want string
 	left int64
+}
+
+func newHashedSource(source io.ReadCloser, want string, length int64) *hashedSource {
+	return &hashedSource{ReadCloser: source, hash: sha256.New(), want: want, left: length}
 }
 
 func (s *hashedSource) Read(p []byte) (int, error) {
