@@ -158,7 +158,7 @@ func (e *replicated) advance(ctx context.Context, r *replica, key string, v *ver
 		if known == nil {
 			a := e.ask(ctx, r, key)
 			if a.err != nil {
-				return unsure(a.err, false)
+				return looked(a.err)
 			}
 			known = &a.state
 		}
@@ -186,7 +186,14 @@ func unchanged(s copyState) storage.Condition {
 func unsure(err error, may bool) error {
 	e := storage.AsError(err)
 	e.OutcomeUnknown = may
-	if !may && e.Code == storage.CodeDeadlineExceeded { // of a look, not of a write
+	return e
+}
+
+// looked is the error of a look as that of the write it was for, which has not
+// begun.
+func looked(err error) error {
+	e := storage.AsError(err)
+	if e.OutcomeUnknown = false; e.Code == storage.CodeDeadlineExceeded {
 		e.Code, e.Temporary = storage.CodeUnavailable, true
 	}
 	return e

@@ -103,8 +103,10 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present && len(answers) == len(set.replicas) {
-		return before, nil
+	if w.v.tombstone && !before.present {
+		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
+			return before, nil // there is nothing to delete anywhere
+		}
 	}
 	if err := e.stamp(w, before); err != nil {
 		return before, unsure(err, false)
@@ -137,7 +139,7 @@ func (e *replicated) decide(ctx context.Context, set copySet, w *write) (before 
 		if known.stamp != before.stamp {
 			a := e.ask(ctx, primary, w.key)
 			if a.err != nil {
-				return before, unsure(a.err, false)
+				return before, looked(a.err)
 			}
 			if a.state.stamp != before.stamp {
 				continue
