@@ -12,11 +12,11 @@ import (
 // between the look and the read.
 const maxReads = 16
 
-// reading is a Get or Stat under way.
-type reading struct {
+// lookup is a Get or Stat under way.
+type lookup struct {
 	op      event.Op
 	key     string
-	rang    storage.Range
+	wanted  storage.Range
 	match   string // the policy's etag it is pinned to, or ""
 	level   storage.Consistency
 	session *storage.Session
@@ -31,12 +31,14 @@ func (e *replicated) Get(ctx context.Context, key string, opts storage.GetOption
 	if err != nil {
 		return nil, err
 	}
-	q := reading{op: event.OpGet, key: key, rang: opts.Range, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
-	if err := e.read(ctx, set, &q); err != nil {
+	s := &replicaSource{engine: e, ctx: ctx, set: set}
+	q := &s.lookup
+	q.op, q.key, q.wanted, q.match, q.level, q.session = event.OpGet, key, opts.Range, opts.IfMatch, opts.Consistency, opts.Session
+	if err := e.read(ctx, set, q); err != nil {
 		return nil, err
 	}
 	q.reader.Object = q.state.outward()
-	e.guard(ctx, set, &q)
+	s.guard()
 	return q.reader, nil
 }
 
@@ -45,7 +47,7 @@ func (e *replicated) Stat(ctx context.Context, key string, opts storage.StatOpti
 	if err != nil {
 		return storage.Object{}, err
 	}
-	q := reading{op: event.OpStat, key: key, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
+	q := lookup{op: event.OpStat, key: key, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
 	if err := e.read(ctx, set, &q); err != nil {
 		return storage.Object{}, err
 	}
@@ -53,7 +55,7 @@ func (e *replicated) Stat(ctx context.Context, key string, opts storage.StatOpti
 }
 
 // read finds a copy that may answer q.
-func (e *replicated) read(ctx context.Context, set copySet, q *reading) error {
+func (e *replicated) read(ctx context.Context, set copySet, q *lookup) error {
 	var err error
 	switch {
 	case q.level == storage.ConsistencyStrong:
@@ -72,7 +74,7 @@ func (e *replicated) read(ctx context.Context, set copySet, q *reading) error {
 }
 
 // least is the version that the session of q must see.
-func (q *reading) least() storage.Version {
+func (q *lookup) least() storage.Version {
 	if q.session == nil || q.level != storage.ConsistencyReadYourWrites && q.level != storage.ConsistencyCausal {
 		return 0
 	}
@@ -82,7 +84,7 @@ func (q *reading) least() storage.Version {
 // readFirst asks one replica after another until one may answer: it owes no
 // write of this host that was acknowledged, and has what the session has seen.
 // Eventual waives both. If none can, more of them are asked at once.
-func (e *replicated) readFirst(ctx context.Context, set copySet, q *reading) error {
+func (e *replicated) readFirst(ctx context.Context, set copySet, q *lookup) error {
 	least, eventual := q.least(), q.level == storage.ConsistencyEventual
 	answered := 0
 	var absent, failed *replica
@@ -138,7 +140,7 @@ func (e *replicated) lacks(r *replica, key string) bool {
 }
 
 // open asks one replica. A missing copy is no error but an absent state.
-func (e *replicated) open(ctx context.Context, r *replica, q *reading) error {
+func (e *replicated) open(ctx context.Context, r *replica, q *lookup) error {
 	q.from, q.reader, q.state = r, nil, copyState{}
 	if q.op == event.OpStat {
 		o, err := r.child.Store.Stat(ctx, q.key, storage.StatOptions{})
@@ -148,7 +150,7 @@ func (e *replicated) open(ctx context.Context, r *replica, q *reading) error {
 		q.state = stateOf(o)
 		return nil
 	}
-	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.rang})
+	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.wanted})
 	if err == nil {
 		q.reader, q.state = reader, stateOf(reader.Object)
 		return nil
@@ -173,7 +175,7 @@ func notAbsent(err error) error {
 // readQuorum asks as many replicas as overlap with every acknowledged write and
 // reads the newest version. A Strong read gives it to as many replicas as a
 // write needs before it answers, so that no later one can find an older.
-func (e *replicated) readQuorum(ctx context.Context, set copySet, q *reading) error {
+func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) error {
 	least := q.least()
 	for range maxReads {
 		need := set.read()
@@ -215,8 +217,8 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *reading) er
 
 // openAny opens the value at one of the replicas that were seen to have it;
 // again is set if they have another by now.
-func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *reading) (again bool, err error) {
-	verify := set.reading == ReadVerify && q.rang.IsWhole()
+func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup) (again bool, err error) {
+	verify := set.reading == ReadVerify && q.wanted.IsWhole()
 	for _, a := range answers {
 		if a.state.stamp != want {
 			continue
@@ -244,7 +246,7 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 }
 
 // pinned checks the etag that q is pinned to.
-func (q *reading) pinned() error {
+func (q *lookup) pinned() error {
 	if q.match == "" {
 		return nil
 	}
@@ -256,7 +258,7 @@ func (q *reading) pinned() error {
 }
 
 // drop closes a reader that is not wanted.
-func (q *reading) drop() {
+func (q *lookup) drop() {
 	if q.reader != nil {
 		_ = q.reader.Close() // nothing was read from it
 		q.reader = nil
@@ -264,6 +266,6 @@ func (q *reading) drop() {
 }
 
 // missing is the answer for a key that nobody has any more.
-func (e *replicated) missing(q *reading) error {
+func (e *replicated) missing(q *lookup) error {
 	return storage.Errorf(storage.CodeNotFound, "no replica of policy %q has it", e.name)
 }
