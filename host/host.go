@@ -16,6 +16,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/layer"
 	"github.com/p2p-ai-agents/stowage/host/manager"
 	"github.com/p2p-ai-agents/stowage/host/metrics"
+	"github.com/p2p-ai-agents/stowage/host/routing"
 	"github.com/p2p-ai-agents/stowage/host/trust"
 	"github.com/p2p-ai-agents/stowage/sdk"
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
@@ -43,6 +44,8 @@ type Options struct {
 	// Trust judges plugin binaries. The zero value trusts root and the user of
 	// this process.
 	Trust trust.Policy
+	// Planners are those that policies of the kind "custom" may name.
+	Planners map[string]routing.Planner
 	// DrainTimeout is how long Close waits for operations under way; 0 means
 	// the drain_timeout of the configuration.
 	DrainTimeout time.Duration
@@ -108,7 +111,7 @@ func New(opts Options) (*Host, error) {
 	return &Host{
 		opts: opts, recorder: recorder, started: time.Now(),
 		manager: manager.New(manager.Options{
-			Config: cfg, Builtins: opts.Builtins, Logger: opts.Logger, Trust: opts.Trust,
+			Config: cfg, Builtins: opts.Builtins, Logger: opts.Logger, Trust: opts.Trust, Planners: opts.Planners,
 			Listener: event.Combine(recorder.Listener(), opts.Listener),
 		}),
 	}, nil
