@@ -35,7 +35,7 @@ func (a *Attribute) validate(v cty.Value, path cty.Path) (cty.Value, Diagnostics
 }
 
 func (a *Attribute) missing(path cty.Path) Diagnostic {
-	text := fmt.Sprintf("The attribute %q is required: add %s = … (%s).", a.Name, a.Name, a.Type)
+	text := fmt.Sprintf("The attribute %q is required: add %s = … (%s).", a.Name, a.Name, a.Form())
 	return Errorf(path, "Missing attribute", "%s", withDoc(text, a.Doc))
 }
 
