@@ -106,27 +106,6 @@ func TestReflectReadsEveryTag(t *testing.T) {
 	}
 }
 
-func TestFormIsWhatAnOperatorWrites(t *testing.T) {
-	s, err := schema.Reflect(struct {
-		A string            `stowage:"a"`
-		B time.Duration     `stowage:"b"`
-		C string            `stowage:"c,ref"`
-		D []string          `stowage:"d,ref"`
-		E map[string]string `stowage:"e,ref"`
-		F string            `stowage:"f,expr"`
-	}{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var forms []string
-	for i := range s.Attributes {
-		forms = append(forms, s.Attributes[i].Form())
-	}
-	if want := strings.Fields("string duration reference list(reference) map(reference) expression"); !slices.Equal(forms, want) {
-		t.Errorf("forms are %v, want %v", forms, want)
-	}
-}
-
 func TestReflectOfNothingIsAnEmptyBody(t *testing.T) {
 	s, err := schema.Reflect(nil)
 	if err != nil || len(s.Names()) != 0 {

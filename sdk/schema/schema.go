@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"strings"
-
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -56,18 +54,6 @@ type Attribute struct {
 
 	// Doc says in a sentence or two what the attribute is for.
 	Doc string
-}
-
-// Form names what an operator writes: the type, with "reference" in place of
-// string for a Ref, and "expression" for an Expr.
-func (a *Attribute) Form() string {
-	switch {
-	case a.Ref:
-		return strings.Replace(a.Type.String(), string(String), "reference", 1)
-	case a.Expr:
-		return "expression"
-	}
-	return a.Type.String()
 }
 
 // Nesting says how often a block may occur.
