@@ -228,16 +228,17 @@ func (c *compiler) literalIndex(e *hclsyntax.RelativeTraversalExpr) operand {
 	if from.kind == broken {
 		return operand{}
 	}
-	if step, ok := e.Traversal[0].(hcl.TraverseIndex); ok && len(e.Traversal) == 1 && step.Key.IsKnown() && step.Key.Type() == cty.Number && c.isOf(list, from) {
-		n, _ := step.Key.AsBigFloat().Float64()
-		return elementOf(from, operand{kind: number, constant: true, number: func(*frame) float64 { return n }})
-	}
-	if from.kind == list {
-		c.errorAt(e.SrcRange, "Wrong index", "An element of a list is list[NUMBER], counted from 0.")
-	} else {
+	if from.kind != list {
 		c.errorAt(e.SrcRange, "Wrong index", "There is nothing inside %s.", from.kind)
+		return operand{}
 	}
-	return operand{}
+	step, ok := e.Traversal[0].(hcl.TraverseIndex)
+	if !ok || len(e.Traversal) > 1 || step.Key.IsNull() || step.Key.Type() != cty.Number {
+		c.errorAt(e.SrcRange, "Wrong index", "An element of a list is list[NUMBER], counted from 0.")
+		return operand{}
+	}
+	n, _ := step.Key.AsBigFloat().Float64()
+	return elementOf(from, operand{kind: number, constant: true, number: func(*frame) float64 { return n }})
 }
 
 func elementOf(from, i operand) operand {

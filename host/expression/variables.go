@@ -82,7 +82,7 @@ func (c *compiler) unknown(e *hclsyntax.ScopeTraversalExpr, name string) {
 	before, after, minus := strings.Cut(name, "-")
 	switch {
 	case isReference(e.Traversal):
-		c.errorAt(e.SrcRange, "Reference in a condition", "A reference is a result, CONDITION ? backend.NAME : backend.NAME, and has no part in a condition.")
+		c.errorAt(e.SrcRange, "No reference possible here", "A reference is the result, as in CONDITION ? backend.NAME : backend.NAME. It cannot be compared, be put into a list or be given to a function.")
 	case isVolatile(name):
 		c.volatile(e.SrcRange, name)
 	case minus && isVariable(before):
@@ -107,5 +107,5 @@ func isVolatile(name string) bool {
 }
 
 func (c *compiler) volatile(at hcl.Range, name string) {
-	c.errorAt(at, "Not a property of the object", "%s may not appear: it changes, and a read could not find what a write placed.%s", name, variablesSentence)
+	c.errorAt(at, "Not a property of the object", "%s may not appear: it may change, and then a read could not find what a write placed.%s", name, variablesSentence)
 }

@@ -16,7 +16,16 @@ type engine interface {
 
 // complete makes the store of an engine: what its capabilities lack is refused,
 // a batch that it does not do as one is done by one, and Copy is always its own.
-func complete(e engine) storage.Store { return completed{storage.Complete(e), e} }
+func complete(e engine) storage.Store {
+	c := completed{storage.Complete(e), e}
+	if r, ok := e.(Reporter); ok {
+		return struct {
+			completed
+			Reporter
+		}{c, r}
+	}
+	return c
+}
 
 type completed struct {
 	storage.Store

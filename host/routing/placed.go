@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/internal/turn"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -93,6 +94,18 @@ func (p *placed) Capabilities() storage.Capabilities {
 // CheckHealth returns what is wrong with any of the children: keys that are not
 // remembered cannot be found without it.
 func (p *placed) CheckHealth(ctx context.Context) error { return healthOf(ctx, p.policy, p.children) }
+
+// Backlogs implements [Reporter].
+func (p *placed) Backlogs() []journal.Backlog {
+	all := make([]journal.Backlog, len(p.children))
+	for i, c := range p.children {
+		all[i].Target = c.child.Name
+		if p.debts.log != nil {
+			all[i] = p.debts.log.Backlog(c.child.Name)
+		}
+	}
+	return all
+}
 
 func (p *placed) tell(what event.PolicyEvent, child int, key string, err error) {
 	p.listener.Policy(event.PolicyInfo{Policy: p.policy, Event: what, Child: p.children[child].child.Name, Key: key, Err: err})

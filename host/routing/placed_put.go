@@ -29,7 +29,7 @@ func (p *placed) put(ctx context.Context, op, key string, body io.Reader, opts s
 			if value, err = newSpool(p.spoolDir, body); err != nil {
 				return 0, err
 			}
-			w.body, w.opts.SizeHint = value.reader(), value.size
+			w.body, w.opts.SizeHint = value.open(), value.size
 		}
 		return value.size, nil
 	}})

@@ -12,30 +12,28 @@ import (
 	"github.com/p2p-ai-agents/stowage/sdk/storagetest"
 )
 
-// trio are three children that can be broken.
-type trio [3]*switched
+// kids are three children called names, which can be broken.
+type kids []*switched
 
-func newTrio(t testing.TB) trio { return trio{newSwitched(t), newSwitched(t), newSwitched(t)} }
+func newKids(t testing.TB) kids { return kids{newSwitched(t), newSwitched(t), newSwitched(t)} }
 
-func trioRefs() []string { return []string{"backend.a", "backend.b", "backend.c"} }
-
-func (c trio) children() func(string) (Child, error) {
-	all := make([]Child, len(c))
-	for i, ref := range trioRefs() {
-		all[i] = c[i].child(ref)
+func (k kids) children() []Child {
+	all := make([]Child, len(k))
+	for i, s := range k {
+		all[i] = s.child(names[i])
 	}
-	return Children(all...)
+	return all
 }
 
-// holder returns the index of the only child that has key.
-func (c trio) holder(t testing.TB, key string) int {
+// holder returns the index of the only child that has key, or -1.
+func (k kids) holder(t testing.TB, key string) int {
 	t.Helper()
 	at := -1
-	for i, s := range c {
+	for i, s := range k {
 		_, err := s.Store.Stat(t.Context(), key, storage.StatOptions{})
 		switch {
 		case err == nil && at >= 0:
-			t.Fatalf("%q is at %s and at %s", key, trioRefs()[at], trioRefs()[i])
+			t.Fatalf("%q is at %s and at %s", key, names[at], names[i])
 		case err == nil:
 			at = i
 		case !errors.Is(err, storage.ErrNotFound):
@@ -45,25 +43,10 @@ func (c trio) holder(t testing.TB, key string) int {
 	return at
 }
 
-// build builds a policy over the trio and closes it at the end of the test.
-func (c trio) build(t testing.TB, p Policy, env Env) storage.Store {
+func shardOfThree(t testing.TB) (storage.Store, kids) {
 	t.Helper()
-	s, err := p.Build("p", env, c.children())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func shardOfThree(t testing.TB) (storage.Store, trio) {
-	t.Helper()
-	c := newTrio(t)
-	return c.build(t, Shard{Shards: trioRefs()}, Env{}), c
+	k := newKids(t)
+	return build(t, Shard{Shards: names}, Env{}, k.children()...), k
 }
 
 func TestShardConformance(t *testing.T) {
@@ -106,7 +89,7 @@ func TestNoNeighbourStandsInForAShard(t *testing.T) {
 	ctx := t.Context()
 	o := put(t, p, "k", "v")
 	owner := c.holder(t, "k")
-	ref := trioRefs()[owner]
+	ref := names[owner]
 	for i, s := range c {
 		if i != owner {
 			put(t, s.Store, "k", "a neighbour's")
@@ -201,7 +184,7 @@ func TestShardListsOnlyWhatBelongsToAShard(t *testing.T) {
 
 // strangeTo returns a key with prefix that does not belong to the child.
 func strangeTo(child int, prefix string) string {
-	ring := newRendezvous(trioRefs(), []float64{1, 1, 1})
+	ring := newRendezvous(names, []float64{1, 1, 1})
 	for n := 0; ; n++ {
 		if key := prefix + fmt.Sprint(n); ring.owner(key) != child {
 			return key
@@ -264,19 +247,9 @@ func TestShardBatchesAndCopiesAcrossShards(t *testing.T) {
 }
 
 func TestShardOffersWhatAllShardsDo(t *testing.T) {
-	c := newTrio(t)
-	kids := c.children()
-	limited := func(ref string) (Child, error) {
-		child, err := kids(ref)
-		if ref == "backend.b" {
-			child.Store = capped{child.Store, storage.Capabilities{ConditionalPut: true, MaxValueSize: 10}}
-		}
-		return child, err
-	}
-	p, err := Shard{Shards: trioRefs()}.Build("p", Env{}, limited)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := newKids(t).children()
+	all[1].Store = capped{all[1].Store, storage.Capabilities{ConditionalPut: true, MaxValueSize: 10}}
+	p := build(t, Shard{Shards: names}, Env{}, all...)
 	caps := p.Capabilities()
 	if !caps.ConditionalPut || caps.TTL || caps.ConditionalDelete || caps.MaxValueSize != 10 || caps.Watch || caps.AtomicBatch || caps.Transactions {
 		t.Errorf("it claims %+v", caps)
@@ -290,7 +263,7 @@ func TestShardOffersWhatAllShardsDo(t *testing.T) {
 }
 
 func TestBadWeightsAreRefused(t *testing.T) {
-	c := newTrio(t)
+	c := newKids(t)
 	for want, weights := range map[string]map[string]float64{
 		`none of backend.a, backend.b, backend.c`:        {"d": 1},
 		`two weights for backend.a: "a" and "backend.a"`: {"a": 1, "backend.a": 2},
@@ -298,8 +271,8 @@ func TestBadWeightsAreRefused(t *testing.T) {
 		"at most 1000000": {"a": 1e7},
 		"not NaN":         {"a": math.NaN()},
 	} {
-		o := Shard{Shards: trioRefs(), Weights: weights}
-		_, err := o.Build("p", Env{}, c.children())
+		o := Shard{Shards: names, Weights: weights}
+		_, err := o.Build("p", Env{}, Children(c.children()...))
 		wantCode(t, err, storage.CodeInvalidArgument)
 		diags := o.Check(func(string) []string { return nil })
 		if !strings.Contains(err.Error(), want) || !diags.HasErrors() || !strings.Contains(diags[0].Detail, want) {
