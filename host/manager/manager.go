@@ -72,7 +72,7 @@ type Manager struct {
 	units     map[string]*unit
 	known     []*config.Backend // of the configuration, and added since
 	backends  []*backend        // those of them that are enabled
-	policies  []policy // children before parents
+	policies  []policy          // children before parents
 	repairing map[string]bool
 	stopping  bool
 	env       routing.Env
