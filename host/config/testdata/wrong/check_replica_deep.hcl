@@ -1,0 +1,16 @@
+backend "disk" { plugin = "local" }
+backend "mem"  { plugin = "local" }
+
+policy "redundant" "safe" {
+  replicas = [
+    backend.disk,
+    policy.outer,
+    policy.twice,
+  ]
+}
+policy "first_available" "outer" { order = [policy.inner, policy.by_size, backend.mem] }
+policy "first_available" "twice" { order = [backend.mem, policy.inner] }
+policy "always_use" "inner" { backend = policy.by_size }
+policy "custom" "by_size" {
+  place = size > 1 ? backend.disk : backend.mem
+}
