@@ -12,11 +12,8 @@ const RememberedWrites = 1 << 16
 
 // writes remembers the last keys written and what was written.
 type writes struct {
-	mu    sync.Mutex
-	last  map[string]written
-	keys  []string // a ring, the oldest at next
-	next  int
-	limit int
+	mu sync.Mutex
+	recent[written]
 }
 
 type written struct {
@@ -26,7 +23,7 @@ type written struct {
 }
 
 func newWrites() *writes {
-	return &writes{last: map[string]written{}, limit: RememberedWrites}
+	return &writes{recent: newRecent[written](RememberedWrites)}
 }
 
 func (w *writes) put(o storage.Object) { w.note(o.Key, written{true, o.Size, o.CRC32C}) }
@@ -36,16 +33,7 @@ func (w *writes) deleted(key string) { w.note(key, written{}) }
 func (w *writes) note(key string, now written) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.last[key]; !known {
-		if len(w.keys) < w.limit {
-			w.keys = append(w.keys, key)
-		} else {
-			delete(w.last, w.keys[w.next])
-			w.keys[w.next] = key
-			w.next = (w.next + 1) % w.limit
-		}
-	}
-	w.last[key] = now
+	w.recent.note(key, now)
 }
 
 // allow reports whether o may be shown in the place of what was written last:

@@ -1,0 +1,29 @@
+package routing
+
+// recent is a map of the keys that were noted last. When there are more than its
+// limit, that which came first is forgotten. It is not safe for concurrent use.
+type recent[V any] struct {
+	limit int
+	last  map[string]V
+	keys  []string // a ring, the oldest at next
+	next  int
+}
+
+func newRecent[V any](limit int) recent[V] { return recent[V]{limit: limit, last: map[string]V{}} }
+
+// note keeps v under key, in the place of what was there, and returns what it
+// forgot for that.
+func (r *recent[V]) note(key string, v V) (forgotten V, any bool) {
+	if _, known := r.last[key]; !known {
+		if len(r.keys) < r.limit {
+			r.keys = append(r.keys, key)
+		} else {
+			forgotten, any = r.last[r.keys[r.next]], true
+			delete(r.last, r.keys[r.next])
+			r.keys[r.next] = key
+			r.next = (r.next + 1) % r.limit
+		}
+	}
+	r.last[key] = v
+	return forgotten, any
+}
