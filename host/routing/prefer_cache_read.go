@@ -110,7 +110,7 @@ func (p *preferCache) miss(ctx context.Context, key string, opts storage.GetOpti
 	case f.direct, f.err != nil && asked == storage.ConsistencyEventual && opts.Consistency == asked && failsOver(ctx, f.err):
 		return p.source.Store.Get(ctx, key, opts)
 	case f.err != nil:
-		return nil, storage.AsError(f.err)
+		return nil, storage.Annotate(f.err, "get", key)
 	}
 	o := f.object
 	o.Metadata = maps.Clone(o.Metadata)

@@ -29,13 +29,26 @@ func otterCache(t testing.TB) storage.Store {
 	return storage.Complete(b)
 }
 
-// hot is a prefer_cache over a cache and a source that can be broken.
-func hot(t testing.TB, o PreferCache, l event.Listener) (p *preferCache, cache, source *switched) {
+// cached is a prefer_cache and what it is made of.
+type cached struct {
+	*preferCache
+	mem, disk *hooked
+	events    *policyEvents
+}
+
+// hot is a prefer_cache over a cache in memory and a source in memory that cannot
+// be watched.
+func hot(t testing.TB, o PreferCache) cached {
 	t.Helper()
-	cache, source = &switched{Store: otterCache(t)}, newSwitched(t)
+	return hotOver(t, o, otterCache(t), unwatched{memory(t)})
+}
+
+func hotOver(t testing.TB, o PreferCache, mem, disk storage.Store) cached {
+	t.Helper()
+	c := cached{mem: &hooked{Store: mem}, disk: &hooked{Store: disk}, events: &policyEvents{}}
 	o.Cache, o.Source = "backend.mem", "backend.disk"
-	s := build(t, o, Env{Listener: l}, cache.child(o.Cache), source.child(o.Source))
-	return s.(*preferCache), cache, source
+	c.preferCache = build(t, o, Env{Listener: c.events.listener()}, c.mem.child(o.Cache), c.disk.child(o.Source)).(*preferCache)
+	return c
 }
 
 func TestPreferCacheConformance(t *testing.T) {
@@ -43,8 +56,7 @@ func TestPreferCacheConformance(t *testing.T) {
 		t.Run(write, func(t *testing.T) {
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend {
-					p, _, _ := hot(t, PreferCache{Write: write}, event.Listener{})
-					return layer.Reserved()(p)
+					return layer.Reserved()(hotOver(t, PreferCache{Write: write}, otterCache(t), memory(t)))
 				},
 				Options: storagetest.Options{
 					Alone: true, KeepOpen: true,
