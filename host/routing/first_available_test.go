@@ -213,7 +213,7 @@ func TestACallerReadsItsOwnWrites(t *testing.T) {
 
 func TestRememberedWritesAreBounded(t *testing.T) {
 	w := newWrites()
-	w.limit = 3
+	w.recent.limit = 3
 	for i := range 5 {
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 1})
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 2})
