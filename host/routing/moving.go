@@ -17,6 +17,7 @@ const maxMoves = 4096
 type moving struct {
 	mu       sync.Mutex
 	keys     map[string]int // under way
+	begun    uint64         // moves so far
 	watchers map[*moves]struct{}
 }
 
@@ -40,6 +41,7 @@ func (m *moving) begin(key string) (end func()) {
 		m.keys = map[string]int{}
 	}
 	m.keys[key]++
+	m.begun++
 	for w := range m.watchers {
 		w.add(key)
 	}
@@ -49,6 +51,19 @@ func (m *moving) begin(key string) (end func()) {
 		if m.keys[key]--; m.keys[key] == 0 {
 			delete(m.keys, key)
 		}
+	}
+}
+
+// still returns a function that reports whether key has certainly not moved
+// since: who has asked one child after the other then knows that it is nowhere.
+func (m *moving) still(key string) func() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	moves, begun := m.keys[key] > 0, m.begun
+	return func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return !moves && m.begun == begun
 	}
 }
 

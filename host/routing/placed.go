@@ -132,10 +132,13 @@ func (p *placed) at(ctx context.Context, op, key string, level storage.Consisten
 			remembered = child != nowhere
 		}
 		if !remembered {
+			still := p.moving.still(key)
 			found, err := p.find(ctx, key, level, session).current(ctx, level)
 			switch {
 			case err != nil:
 				return err
+			case found == nil && n < attempts && !still():
+				continue
 			case found == nil:
 				return storage.Errorf(storage.CodeNotFound, "no child has it")
 			}

@@ -65,7 +65,7 @@ func (e *replicated) read(ctx context.Context, set copySet, q *lookup) error {
 	case q.level == storage.ConsistencyEventual:
 		err = e.readFirst(ctx, set, q)
 	case set.reading == ReadFirst || set.reading == "":
-		err = e.readFirst(ctx, set, q)
+		err = e.readInTurn(ctx, set, q)
 	default:
 		err = e.readQuorum(ctx, set, q)
 	}
@@ -81,6 +81,22 @@ func (q *lookup) least() storage.Version {
 		return 0
 	}
 	return q.session.Least(q.key)
+}
+
+// readInTurn begins where set says, unless the key is being written: one replica
+// may have the new version then and another not, and whoever saw the new one
+// must not be shown the old one. So all begin at the first.
+func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) error {
+	if set.start != 0 && e.keys.Interested(q.key) > 0 {
+		set.start = 0
+	}
+	err := e.readFirst(ctx, set, q)
+	if set.start != 0 && e.keys.Interested(q.key) > 0 { // a write has begun meanwhile
+		q.drop()
+		set.start = 0
+		err = e.readFirst(ctx, set, q)
+	}
+	return err
 }
 
 // readFirst asks one replica after another until one may answer: it owes no
