@@ -218,8 +218,8 @@ func TestRememberedWritesAreBounded(t *testing.T) {
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 1})
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 2})
 	}
-	if len(w.last) != 3 || len(w.keys) != 3 {
-		t.Errorf("%d keys are remembered, want 3", len(w.last))
+	if len(w.recent.last) != 3 || len(w.recent.keys) != 3 {
+		t.Errorf("%d keys are remembered, want 3", len(w.recent.last))
 	}
 	for i, allowed := range []bool{true, true, false, false, false} {
 		if got := w.allow(storage.Object{Key: fmt.Sprint(i), Size: 1}); got != allowed {
