@@ -42,7 +42,7 @@ func (s *story) strongRead() *reading { return s.m.read(s.o, "strong read", true
 // sees has a read find what w wrote.
 func (w *writing) seenBy(r *reading, etag string) { r.found(w.update.id, etag, "") }
 
-var errLost = errors.New("lost") //nolint:gochecknoglobals // a constant
+var errLost = errors.New("lost")
 
 func TestAModelTellsBrokenPromises(t *testing.T) {
 	for name, test := range map[string]struct {
