@@ -76,7 +76,7 @@ const (
 // loaded.
 func ConfigOptions() (config.Options, error) {
 	policies, err := manager.PolicySchemas()
-	return config.Options{Policies: policies}, err
+	return config.Options{Policies: policies, CheckPolicy: manager.CheckPolicy}, err
 }
 
 // New loads the configuration and prepares a Host. Nothing is launched or

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/p2p-ai-agents/stowage/host/config"
 	"github.com/p2p-ai-agents/stowage/host/registry"
 	"github.com/p2p-ai-agents/stowage/host/routing"
@@ -31,6 +33,39 @@ func PolicySchemas() (map[string]*schema.Schema, error) {
 		schemas[kind.Name] = s
 	}
 	return schemas, nil
+}
+
+// CheckPolicy asks a policy whether it can keep what it promises over children
+// of these kinds; it is a [config.PolicyCheck].
+func CheckPolicy(kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
+	return checkPolicy(routing.Kinds(), kind, value, kinds)
+}
+
+func checkPolicy(all []routing.Kind, kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
+	i := slices.IndexFunc(all, func(k routing.Kind) bool { return k.Name == kind })
+	if i < 0 {
+		return nil // unknown kinds have been complained about
+	}
+	policy, err := decodePolicy(all[i], value)
+	if err != nil {
+		return schema.Diagnostics{schema.Errorf(nil, "Policy cannot be used", "%v.", err)}
+	}
+	if checker, ok := policy.(routing.Checker); ok {
+		return checker.Check(kinds)
+	}
+	return nil
+}
+
+func decodePolicy(kind routing.Kind, value cty.Value) (routing.Policy, error) {
+	options := reflect.New(reflect.TypeOf(kind.Policy))
+	if diags := schema.Decode(value, options.Interface()); diags.HasErrors() {
+		return nil, diags
+	}
+	policy, ok := options.Elem().Interface().(routing.Policy)
+	if !ok {
+		return nil, fmt.Errorf("the kind %q cannot be built", kind.Name)
+	}
+	return policy, nil
 }
 
 // policy is one that was built.
@@ -105,13 +140,9 @@ func (g *graph) policy(p *config.Policy) (storage.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no kind %q", p.Kind)
 	}
-	options := reflect.New(reflect.TypeOf(kind.Policy))
-	if diags := schema.Decode(p.Value, options.Interface()); diags.HasErrors() {
-		return nil, diags
-	}
-	policy, ok := options.Elem().Interface().(routing.Policy)
-	if !ok {
-		return nil, fmt.Errorf("the kind %q cannot be built", p.Kind)
+	policy, err := decodePolicy(kind, p.Value)
+	if err != nil {
+		return nil, err
 	}
 	return policy.Build(p.Name, g.env, g.child)
 }
