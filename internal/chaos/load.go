@@ -14,6 +14,13 @@ import (
 // proven by how long something takes.
 const patience = 5 * time.Minute
 
+// So many of a hundred operations are given up by their caller after a moment, of
+// at most that length.
+const (
+	impatient     = 3
+	maxImpatience = 50 * time.Millisecond
+)
+
 // failurePause is how long a caller waits after an operation that failed.
 const failurePause = 20 * time.Millisecond
 
@@ -50,7 +57,11 @@ func (c *caller) operate(ctx context.Context) bool {
 	if store == nil {
 		return false // it was killed
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	within := patience
+	if c.random.IntN(100) < impatient {
+		within = time.Duration(c.random.Int64N(int64(maxImpatience)))
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	switch at := c.random.IntN(100); {
 	case at < 30:
