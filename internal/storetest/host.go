@@ -26,6 +26,8 @@ type host struct {
 	dirs     int
 	// breakers: the children have circuit breakers.
 	breakers bool
+	// session is that of requests that ask for it.
+	session *storage.Session
 
 	mu      sync.Mutex
 	current *incarnation  // nil while there is none
@@ -47,7 +49,7 @@ func newHost(h Harness, seed uint64, latency time.Duration, breakers bool) (*hos
 	if err != nil {
 		return nil, err
 	}
-	host := &host{harness: h, log: NewLog(), root: root, breakers: breakers, ready: make(chan struct{})}
+	host := &host{harness: h, log: NewLog(), root: root, breakers: breakers, session: &storage.Session{}, ready: make(chan struct{})}
 	for i, o := range h.Children {
 		o.Seed, o.Latency, o.Log = seed+uint64(i), latency, host.log //nolint:gosec // not negative
 		host.children = append(host.children, NewChild(o))

@@ -103,3 +103,19 @@ func TestANaiveReplicatedStoreIsNotLinearizable(t *testing.T) {
 	}
 	t.Log(err)
 }
+
+func TestASingleChildKeepsToTheModel(t *testing.T) {
+	RunModel(t, Harness{Children: []ChildOptions{{Name: "a"}}, Open: alone})
+}
+
+func TestASingleVolatileChildKeepsToTheModel(t *testing.T) {
+	RunModel(t, Harness{Children: []ChildOptions{{Name: "a", Volatile: true}}, Open: alone})
+}
+
+func TestANaiveReplicatedStoreDoesNotKeepToTheModel(t *testing.T) {
+	err := FindModelFault(t, Harness{Children: three(), Open: openNaive, ManyETags: true})
+	if err == nil {
+		t.Fatal("the model found nothing")
+	}
+	t.Log(err)
+}

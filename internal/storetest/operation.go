@@ -22,6 +22,8 @@ type request struct {
 	expect  int
 	level   storage.Consistency
 	timeout time.Duration
+	// session: it is one of those that belong together.
+	session bool
 }
 
 func (r request) writes() bool { return r.op == "put" || r.op == "delete" }
@@ -90,6 +92,10 @@ func (r reply) String() string {
 
 // perform runs an operation on the store that the host has now.
 func (h *host) perform(r request) (rep reply) {
+	var session *storage.Session
+	if r.session {
+		session = h.session
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	if r.timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, r.timeout)
@@ -98,7 +104,7 @@ func (h *host) perform(r request) (rep reply) {
 	h.log.op("caller", r.String(), "", "begins")
 	killed := h.use(func(s storage.Store) {
 		err := within(patience, r.op, func() error {
-			rep = r.ask(ctx, s)
+			rep = r.ask(ctx, s, session)
 			return nil
 		})
 		if err != nil {
@@ -115,10 +121,10 @@ func (h *host) perform(r request) (rep reply) {
 	return rep
 }
 
-func (r request) ask(ctx context.Context, s storage.Store) reply {
+func (r request) ask(ctx context.Context, s storage.Store, session *storage.Session) reply {
 	switch r.op {
 	case "get":
-		reader, err := s.Get(ctx, r.key, storage.GetOptions{Consistency: r.level})
+		reader, err := s.Get(ctx, r.key, storage.GetOptions{Consistency: r.level, Session: session})
 		if err != nil {
 			return r.reply(storage.Object{}, storage.Unknown, nil, err)
 		}
@@ -129,11 +135,11 @@ func (r request) ask(ctx context.Context, s storage.Store) reply {
 		}
 		return r.reply(o, storage.Unknown, value, err)
 	case "stat":
-		o, err := s.Stat(ctx, r.key, storage.StatOptions{Consistency: r.level})
+		o, err := s.Stat(ctx, r.key, storage.StatOptions{Consistency: r.level, Session: session})
 		return r.reply(o, storage.Unknown, nil, err)
 	case "put":
 		opts := putOptions(r.id, r.size)
-		opts.If, opts.TTL, opts.Consistency = r.cond, r.ttl, r.level
+		opts.If, opts.TTL, opts.Consistency, opts.Session = r.cond, r.ttl, r.level, session
 		res, err := s.Put(ctx, r.key, strings.NewReader(text(r.id, r.size)), opts)
 		existed := storage.Unknown
 		if res.Created != storage.Unknown {
@@ -141,7 +147,7 @@ func (r request) ask(ctx context.Context, s storage.Store) reply {
 		}
 		return r.reply(res.Object, existed, nil, err)
 	default:
-		res, err := s.Delete(ctx, r.key, storage.DeleteOptions{If: r.cond, Consistency: r.level})
+		res, err := s.Delete(ctx, r.key, storage.DeleteOptions{If: r.cond, Consistency: r.level, Session: session})
 		return r.reply(storage.Object{}, res.Existed, nil, err)
 	}
 }
