@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/host/registry"
 )
 
@@ -65,6 +66,9 @@ type PolicyStatus struct {
 	Kind     string   `json:"kind"`
 	Name     string   `json:"name"`
 	Children []string `json:"children"`
+	// Backlogs are what the policy owes its children; absent for a policy that
+	// keeps no account.
+	Backlogs []journal.Backlog `json:"backlogs,omitempty"`
 }
 
 // RouteStatus is one route.
@@ -196,11 +200,18 @@ func (m *Manager) Backends() []BackendStatus {
 	return out
 }
 
-// Policies lists the policies in the order of the configuration.
+// Policies lists the policies in the order of the configuration; none before
+// they were built.
 func (m *Manager) Policies() []PolicyStatus {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.policies)
+	if m.Store() == nil {
+		return nil
+	}
+	backlogs := m.Backlogs()
+	out := make([]PolicyStatus, 0, len(m.cfg.Policies))
+	for _, p := range m.cfg.Policies {
+		out = append(out, PolicyStatus{Kind: p.Kind, Name: p.Name, Children: p.Refs, Backlogs: backlogs[p.Name]})
+	}
+	return out
 }
 
 // Routes lists the routes in the order of the configuration.

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -25,10 +26,37 @@ func memory(t testing.TB) storage.Store {
 // switched is a child that can be broken, with a breaker that is set by hand.
 type switched struct {
 	storage.Store
-	err     atomic.Pointer[storage.Error]
-	breaker atomic.Pointer[event.BreakerInfo]
-	calls   atomic.Int64
-	block   func()
+	err      atomic.Pointer[storage.Error] // of all operations
+	writeErr atomic.Pointer[storage.Error] // of writes alone
+	breaker  atomic.Pointer[event.BreakerInfo]
+	calls    atomic.Int64
+	block    func()
+	held     atomic.Pointer[heldPut]
+	cutAfter atomic.Int64 // after how many bytes the next value read breaks off; 0: never
+}
+
+// heldPut is a value whose Put waits.
+type heldPut struct {
+	value   string
+	entered func()
+	release <-chan struct{}
+}
+
+// holdPut has the next Put of value wait for release, once it has called
+// entered.
+func (s *switched) holdPut(value string, entered func(), release <-chan struct{}) {
+	s.held.Store(&heldPut{value, entered, release})
+}
+
+func (s *switched) failWrites(code storage.Code) {
+	s.writeErr.Store(storage.Errorf(code, "writes switched to %v", code))
+}
+
+func (s *switched) brokenWrite() error {
+	if e := s.writeErr.Load(); e != nil {
+		return e
+	}
+	return s.broken()
 }
 
 func newSwitched(t testing.TB) *switched { return &switched{Store: memory(t)} }
@@ -63,12 +91,45 @@ func (s *switched) Get(ctx context.Context, key string, opts storage.GetOptions)
 	if err := s.broken(); err != nil {
 		return nil, err
 	}
-	return s.Store.Get(ctx, key, opts)
+	r, err := s.Store.Get(ctx, key, opts)
+	if n := s.cutAfter.Swap(0); err == nil && n > 0 {
+		r.Wrap(func(source io.ReadCloser) io.ReadCloser { return &cutSource{source, n} })
+	}
+	return r, err
+}
+
+// cutSource breaks off after left bytes.
+type cutSource struct {
+	io.ReadCloser
+	left int64
+}
+
+func (s *cutSource) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, storage.Errorf(storage.CodeUnavailable, "the stream was cut")
+	}
+	n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
+	return n, err
 }
 
 func (s *switched) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (storage.PutResult, error) {
-	if err := s.broken(); err != nil {
+	if err := s.brokenWrite(); err != nil {
 		return storage.PutResult{}, err
+	}
+	if h := s.held.Load(); h != nil {
+		value, err := io.ReadAll(body)
+		if err != nil {
+			return storage.PutResult{}, err
+		}
+		if body = bytes.NewReader(value); string(value) == h.value && s.held.CompareAndSwap(h, nil) {
+			h.entered()
+			select {
+			case <-h.release:
+			case <-ctx.Done():
+				return storage.PutResult{}, ctx.Err()
+			}
+		}
 	}
 	return s.Store.Put(ctx, key, body, opts)
 }
@@ -81,7 +142,7 @@ func (s *switched) Stat(ctx context.Context, key string, opts storage.StatOption
 }
 
 func (s *switched) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (storage.Deleted, error) {
-	if err := s.broken(); err != nil {
+	if err := s.brokenWrite(); err != nil {
 		return storage.Deleted{}, err
 	}
 	return s.Store.Delete(ctx, key, opts)

@@ -104,6 +104,7 @@ func Kinds() []Kind {
 	return []Kind{
 		{Name: "always_use", Policy: AlwaysUse{}, Doc: "One backend for everything. There is no failover: if it is down, operations are Unavailable."},
 		{Name: "first_available", Policy: FirstAvailable{}, Doc: "The first backend that works, in strict order. Reads fail over to the next one; writes always go to the first."},
+		{Name: "redundant", Policy: Redundant{}, Journal: true, Doc: "Copies of everything at several backends: writes are acknowledged by as many as asked for, and what a backend misses it is given later."},
 	}
 }
 

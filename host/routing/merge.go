@@ -86,6 +86,8 @@ type merge struct {
 	after storage.ListPosition
 	// sources that fail are set to nil if partial results are allowed.
 	sources []lister
+	// spare is how many of the sources may fail without the page being partial.
+	spare int
 	// choose is given what the sources have under one name and returns what to
 	// show, or nil to leave the name out.
 	choose func(ctx context.Context, same []found) (*entry, error)
@@ -93,7 +95,6 @@ type merge struct {
 
 func (m *merge) page(ctx context.Context) (storage.Page, error) {
 	var page storage.Page
-	last := m.after
 	for {
 		same, err := m.next(ctx, &page)
 		if err != nil {
@@ -115,10 +116,15 @@ func (m *merge) page(ctx context.Context) (storage.Page, error) {
 		default:
 			page.Objects = append(page.Objects, *e.object)
 		}
-		last = same[0].entry.position()
-		m.drop(last)
+		m.drop(same[0].entry.position())
 	}
-	token := mergeToken{After: last.After, IsPrefix: last.IsPrefix, Pages: map[string]string{}}
+	page.NextToken = m.token().String()
+	return page, nil
+}
+
+// token is where the listing goes on.
+func (m *merge) token() mergeToken {
+	token := mergeToken{After: m.after.After, IsPrefix: m.after.IsPrefix, Pages: map[string]string{}}
 	for _, s := range m.sources {
 		if s == nil {
 			continue
@@ -127,8 +133,7 @@ func (m *merge) page(ctx context.Context) (storage.Page, error) {
 			token.Pages[s.id()] = at
 		}
 	}
-	page.NextToken = token.String()
-	return page, nil
+	return token
 }
 
 // next returns the entries of the least name of all sources, or nil at the end.
@@ -141,7 +146,14 @@ func (m *merge) next(ctx context.Context, page *storage.Page) ([]found, error) {
 		}
 		e, err := s.peek(ctx, m.after)
 		if err != nil {
-			if !m.opts.AllowPartial || !failsOver(ctx, err) {
+			switch {
+			case !failsOver(ctx, err):
+				return nil, err
+			case m.spare > 0:
+				m.spare--
+				m.sources[i] = nil
+				continue
+			case !m.opts.AllowPartial:
 				return nil, err
 			}
 			page.Partial = true

@@ -80,13 +80,18 @@ func (w *spoolWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// reader returns a reader over the whole value, which can seek.
-func (s *spool) reader() io.ReadSeeker {
+// open returns a reader over the whole value, which can seek, so that layers
+// below can send it again.
+func (s *spool) open() io.ReadCloser {
 	if s.file == nil {
-		return bytes.NewReader(s.memory)
+		return seekable{bytes.NewReader(s.memory)}
 	}
-	return io.NewSectionReader(s.file, 0, s.size)
+	return seekable{io.NewSectionReader(s.file, 0, s.size)}
 }
+
+type seekable struct{ io.ReadSeeker }
+
+func (seekable) Close() error { return nil }
 
 func (s *spool) close() {
 	s.memory = nil

@@ -20,6 +20,9 @@ const (
 	metaSHA256    = storage.ReservedMetadataPrefix + "sha256"    // of the value, in hexadecimal
 	metaExpires   = storage.ReservedMetadataPrefix + "expires"   // when the object disappears: milliseconds since 1970
 	metaTombstone = storage.ReservedMetadataPrefix + "tombstone" // "1": the key was deleted by this version
+
+	// metaWriteID is what the retry layer adds to one write at one child.
+	metaWriteID = storage.ReservedMetadataPrefix + "write-id"
 )
 
 // stamp orders the versions of a key. The zero stamp is less than all others:
@@ -106,7 +109,7 @@ func (s copyState) outward() storage.Object {
 func metadataFor(caller map[string]string, s stamp, sha256 string, expires time.Time, tombstone bool) map[string]string {
 	m := make(map[string]string, len(caller)+4)
 	maps.Copy(m, caller)
-	for _, name := range []string{metaExpires, metaTombstone, metaSHA256} {
+	for _, name := range []string{metaExpires, metaTombstone, metaSHA256, metaWriteID} {
 		delete(m, name)
 	}
 	m[metaVersion] = fmt.Sprintf("%016x", uint64(s.version))
