@@ -152,7 +152,6 @@ func (m *machine) restartHost(rt *rapid.T) {
 	case 2:
 		r := m.aPut(rt, request{key: m.key(rt)})
 		after := time.Duration(rapid.IntRange(0, 60).Draw(rt, "after")) * time.Millisecond
-		m.disturbed()
 		m.together([]request{r}, func() {
 			time.Sleep(after)
 			m.check(m.host.kill())

@@ -200,7 +200,7 @@ func (m *machine) mustServe(r request, rep reply) {
 	}
 	op := r.op
 	switch {
-	case r.timeout > 0:
+	case r.timeout > 0 || rep.killed:
 		return
 	case op == "stat":
 		op = "get"

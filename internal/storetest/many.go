@@ -169,7 +169,7 @@ func (m *machine) batch(rt *rapid.T) {
 		var rep reply
 		switch {
 		case killed:
-			rep = reply{outcome: unknown, err: errors.New("the host was killed")}
+			rep = reply{outcome: unknown, err: errors.New("the host was killed"), killed: true}
 		case err != nil:
 			rep = r.reply(storage.Object{}, storage.Unknown, nil, err)
 		case len(results) != len(ops):
@@ -215,9 +215,10 @@ func (m *machine) copy(rt *rapid.T) {
 			continue
 		}
 		w := *m.model.values[place{src, id}]
-		if known := m.model.values[place{dst, id}]; known == nil || !w.expires.IsZero() {
-			m.model.values[place{dst, id}] = &w
+		if !w.expires.IsZero() {
+			w.earliest, w.expires = w.expires, time.Time{} // a copy that lands late lives longer
 		}
+		m.model.values[place{dst, id}] = &w
 		m.model.cell(dst).copied[id] = true
 	}
 	from := time.Now()

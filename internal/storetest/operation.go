@@ -71,6 +71,8 @@ type reply struct {
 	current string
 	// wrong is an answer that no store may give.
 	wrong error
+	// killed: the host was, before the caller learnt anything.
+	killed bool
 }
 
 func (r reply) String() string {
@@ -112,7 +114,7 @@ func (h *host) perform(r request) (rep reply) {
 		}
 	})
 	if killed && rep.wrong == nil {
-		rep = reply{outcome: failed, err: errors.New("the host was killed")}
+		rep = reply{outcome: failed, err: errors.New("the host was killed"), killed: true}
 		if r.writes() {
 			rep.outcome = unknown
 		}

@@ -1,0 +1,127 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/p2p-ai-agents/stowage/host/journal"
+	"github.com/p2p-ai-agents/stowage/internal/storetest"
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// promise is a policy and what it promises; a new one needs a row in promises to
+// be run against the model and the checker of histories.
+type promise struct {
+	policy  Policy
+	harness storetest.Harness
+	// linear: Strong reads and conditional writes are linearizable.
+	linear bool
+}
+
+// abc are the children of policies under test.
+func abc(n int) []storetest.ChildOptions {
+	return []storetest.ChildOptions{{Name: "backend.a"}, {Name: "backend.b"}, {Name: "backend.c"}}[:n]
+}
+
+// most reports whether fewer than half are faulty.
+func most(faulty []bool) bool {
+	n := 0
+	for _, is := range faulty {
+		if is {
+			n++
+		}
+	}
+	return n < (len(faulty)+1)/2
+}
+
+func promises() map[string]promise {
+	three := []string{"backend.a", "backend.b", "backend.c"}
+	replicated := storetest.Harness{Children: abc(3), Replicated: true, Repair: repair}
+	quorum := replicated
+	quorum.Serves = func(op string, faulty []bool) bool {
+		conditional := op == "put if" || op == "delete if"
+		return most(faulty) && !(conditional && faulty[0])
+	}
+	return map[string]promise{
+		"always_use": {
+			policy:  AlwaysUse{Backend: "backend.a"},
+			harness: storetest.Harness{Children: abc(1)},
+			linear:  true,
+		},
+		"first_available": {
+			policy: FirstAvailable{Order: three},
+			harness: storetest.Harness{
+				Children: abc(3), ManyETags: true, Forgets: true, Seeds: func(string) bool { return true },
+				Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
+			},
+			linear: true,
+		},
+		"redundant":                           {policy: Redundant{Replicas: three}, harness: quorum, linear: true},
+		"redundant, all written, quorum read": {policy: Redundant{Replicas: three, Write: WriteAll, Read: ReadQuorum}, harness: replicated, linear: true},
+		"redundant, one written, verified":    {policy: Redundant{Replicas: three, Write: WriteOne, Read: ReadVerify}, harness: replicated, linear: true},
+	}
+}
+
+// harnessOf completes the harness of a row: it opens the policy with a journal.
+func harnessOf(p promise) storetest.Harness {
+	h := p.harness
+	h.Open = func(env storetest.Env) (storage.Store, error) {
+		j, err := journal.Open(env.Dir, journal.Options{})
+		if err != nil {
+			return nil, err
+		}
+		var children []Child
+		for _, c := range env.Children {
+			children = append(children, Child{Name: c.Name, Store: c.Store, State: c.State})
+		}
+		s, err := p.policy.Build("p", Env{Journal: j}, Children(children...))
+		if err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+		return journaled{s, j}, nil
+	}
+	return h
+}
+
+// journaled is a policy with the journal of its host.
+type journaled struct {
+	storage.Store
+	journal *journal.Journal
+}
+
+func (s journaled) Close(ctx context.Context) error {
+	return errors.Join(s.Store.Close(ctx), s.journal.Close())
+}
+
+func repair(ctx context.Context, s storage.Store) error {
+	j, _ := s.(journaled)
+	r, _ := j.Store.(Repairer)
+	report, err := r.Repair(ctx, RepairOptions{Restart: true, Rate: -1})
+	if err == nil && (!report.Complete || report.Failed > 0) {
+		err = storage.Errorf(storage.CodeInternal, "the repair is not complete: %+v", report)
+	}
+	return err
+}
+
+func TestPoliciesKeepToTheModel(t *testing.T) {
+	for name, p := range promises() {
+		t.Run(name, func(t *testing.T) { storetest.RunModel(t, harnessOf(p)) })
+	}
+}
+
+func TestStrongOperationsOfPoliciesAreLinearizable(t *testing.T) {
+	for name, p := range promises() {
+		if p.linear {
+			t.Run(name, func(t *testing.T) { storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{}) })
+		}
+	}
+}
+
+func TestStrongOperationsOfPoliciesAreLinearizableWhileTheirHostIsKilled(t *testing.T) {
+	for name, p := range promises() {
+		if p.linear {
+			t.Run(name, func(t *testing.T) { storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{Kill: true}) })
+		}
+	}
+}
