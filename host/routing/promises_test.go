@@ -15,6 +15,8 @@ import (
 type promise struct {
 	policy  Policy
 	harness storetest.Harness
+	// journal: it needs one.
+	journal bool
 	// linear: Strong reads and conditional writes are linearizable.
 	linear bool
 }
@@ -57,9 +59,9 @@ func promises() map[string]promise {
 			},
 			linear: true,
 		},
-		"redundant":                           {policy: Redundant{Replicas: three}, harness: quorum, linear: true},
-		"redundant, all written, quorum read": {policy: Redundant{Replicas: three, Write: WriteAll, Read: ReadQuorum}, harness: replicated, linear: true},
-		"redundant, one written, verified":    {policy: Redundant{Replicas: three, Write: WriteOne, Read: ReadVerify}, harness: replicated, linear: true},
+		"redundant":                           {policy: Redundant{Replicas: three}, harness: quorum, journal: true, linear: true},
+		"redundant, all written, quorum read": {policy: Redundant{Replicas: three, Write: WriteAll, Read: ReadQuorum}, harness: replicated, journal: true, linear: true},
+		"redundant, one written, verified":    {policy: Redundant{Replicas: three, Write: WriteOne, Read: ReadVerify}, harness: replicated, journal: true, linear: true},
 	}
 }
 
@@ -67,13 +69,16 @@ func promises() map[string]promise {
 func harnessOf(p promise) storetest.Harness {
 	h := p.harness
 	h.Open = func(env storetest.Env) (storage.Store, error) {
-		j, err := journal.Open(env.Dir, journal.Options{})
-		if err != nil {
-			return nil, err
-		}
 		var children []Child
 		for _, c := range env.Children {
 			children = append(children, Child{Name: c.Name, Store: c.Store, State: c.State})
+		}
+		if !p.journal {
+			return p.policy.Build("p", Env{}, Children(children...))
+		}
+		j, err := journal.Open(env.Dir, journal.Options{})
+		if err != nil {
+			return nil, err
 		}
 		s, err := p.policy.Build("p", Env{Journal: j}, Children(children...))
 		if err != nil {

@@ -257,7 +257,7 @@ func (r *linearRun) check(t *testing.T, limit time.Duration) error {
 			answered++
 		}
 	}
-	if all := r.opts.Clients * r.opts.Ops; answered < all/4 {
+	if all := r.opts.Clients * r.opts.Ops; answered < all/10 {
 		return fmt.Errorf("only %d of %d operations were answered, which shows nothing\n%s", answered, all, r.save(t))
 	}
 	for _, history := range byKey(r.history) {
