@@ -20,7 +20,7 @@ func (r *linearRun) chaos(dice *rand.Rand, over <-chan struct{}) error {
 			return false
 		}
 	}
-	for wait(between(0, 20)) {
+	for wait(between(0, 80)) {
 		if r.opts.Kill && dice.IntN(4) == 0 {
 			end := r.host.kill
 			if dice.IntN(2) == 0 {

@@ -25,7 +25,7 @@ type ChildOptions struct {
 	// what was written since the last Sync.
 	Volatile bool
 	// Latency is the most an operation takes to reach the child, and again the
-	// answer to come back.
+	// answer to come back; now and then it is ten times as much.
 	Latency time.Duration
 	// Timeout is when an operation on a hanging child is given up.
 	Timeout time.Duration

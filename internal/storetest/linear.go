@@ -96,6 +96,10 @@ func FindNonlinearizable(t *testing.T, h Harness, o LinearOptions) error {
 	return nil
 }
 
+// never is when an operation of unknown outcome returns: it may happen at any
+// later time.
+const never = 1 << 60
+
 // linearRun is a round.
 type linearRun struct {
 	host    *host
@@ -211,7 +215,7 @@ func (r *linearRun) perform(client int, req request) {
 	r.clock++
 	op := porcupine.Operation{ClientId: client, Call: begun, Return: r.clock, Input: record{request: req, reply: rep}}
 	if rep.outcome == unknown {
-		op.Return = 1 << 60 // it may happen at any later time
+		op.Return = never
 	}
 	if rep.wrong == nil && rep.object.ETag != "" {
 		rep.wrong = r.see(req.key, rep)
@@ -262,7 +266,7 @@ func (r *linearRun) check(t *testing.T, limit time.Duration) error {
 	}
 	for _, history := range byKey(r.history) {
 		model := register()
-		result, info := porcupine.CheckOperationsVerbose(model, history, limit)
+		result, info := judgeKey(model, history, limit)
 		if result == porcupine.Ok {
 			continue
 		}
