@@ -45,6 +45,7 @@ func promises() map[string]promise {
 		conditional := op == "put if" || op == "delete if"
 		return most(faulty) && !(conditional && faulty[0])
 	}
+	placed := storetest.Harness{Children: abc(3), Single: true}
 	return map[string]promise{
 		"always_use": {
 			policy:  AlwaysUse{Backend: "backend.a"},
@@ -62,7 +63,31 @@ func promises() map[string]promise {
 		"redundant":                           {policy: Redundant{Replicas: three}, harness: quorum, journal: true, linear: true},
 		"redundant, all written, quorum read": {policy: Redundant{Replicas: three, Write: WriteAll, Read: ReadQuorum}, harness: replicated, journal: true, linear: true},
 		"redundant, one written, verified":    {policy: Redundant{Replicas: three, Write: WriteOne, Read: ReadVerify}, harness: replicated, journal: true, linear: true},
+		"round_robin":                         {policy: RoundRobin{Backends: three}, harness: replicated, journal: true, linear: true},
+		"round_robin, quorum written":         {policy: RoundRobin{Backends: three, Write: WriteQuorum}, harness: quorum, journal: true, linear: true},
+		"round_robin, placement":              {policy: RoundRobin{Backends: three, Mode: RoundRobinPlacement}, harness: placed, journal: true, linear: true},
+		"shard":                               {policy: Shard{Shards: three}, harness: placed, journal: true, linear: true},
+		"custom, by key": {
+			policy:  Custom{Place: `startswith(key, "a") ? backend.a : backend.b`},
+			harness: placed, linear: true,
+		},
+		"custom, by size": {
+			policy:  Custom{Place: "size > 1000 ? backend.a : size > 60 ? backend.b : backend.c"},
+			harness: placed, journal: true, linear: true,
+		},
+		"custom, by a planner": {
+			policy:  Custom{Planner: "test", Backends: three},
+			harness: storetest.Harness{Children: abc(3), Repair: repair}, journal: true, linear: true,
+		},
 	}
+}
+
+// byFirstByte keeps a key at two of the children.
+type byFirstByte struct{}
+
+func (byFirstByte) Plan(r PlanRequest) (Plan, error) {
+	first := int(r.Key[0]) % len(r.Children)
+	return Plan{Targets: []int{first, (first + 1) % len(r.Children)}, Write: WriteAll}, nil
 }
 
 // harnessOf completes the harness of a row: it opens the policy with a journal.
@@ -80,7 +105,7 @@ func harnessOf(p promise) storetest.Harness {
 		if err != nil {
 			return nil, err
 		}
-		s, err := p.policy.Build("p", Env{Journal: j}, Children(children...))
+		s, err := p.policy.Build("p", Env{Journal: j, Planners: map[string]Planner{"test": byFirstByte{}}}, Children(children...))
 		if err != nil {
 			return nil, errors.Join(err, j.Close())
 		}

@@ -33,6 +33,8 @@ type Harness struct {
 	Serves func(op string, faulty []bool) bool
 	// Replicated: all children hold the same after Settle and Repair.
 	Replicated bool
+	// Single: at most one child holds a key after Settle.
+	Single bool
 	// ManyETags: an object can have several etags, and not every one of them
 	// fulfils a condition.
 	ManyETags bool

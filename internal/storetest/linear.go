@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -277,13 +276,8 @@ func (r *linearRun) check(t *testing.T, limit time.Duration) error {
 		if result == porcupine.Unknown {
 			return fmt.Errorf("no verdict on a history of %d operations within %v", len(history), limit)
 		}
-		slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
-		longest := 0
-		for _, l := range info.PartialLinearizationsOperations()[0] {
-			longest = max(longest, len(l))
-		}
-		return fmt.Errorf("the history of a key is not linearizable beyond %d of its %d operations:\n%s%s",
-			longest, len(history), describe(history), r.save(t))
+		key := history[0].Input.(record).key //nolint:errcheck,forcetypeassert // all are records
+		return fmt.Errorf("the history of %q is not linearizable:\n%s%s", key, around(history, info), r.save(t))
 	}
 	t.Logf("%d of %d operations were answered, %d are of unknown outcome", answered, r.opts.Clients*r.opts.Ops, len(r.history)-answered)
 	return nil

@@ -227,6 +227,11 @@ func (m *machine) settle() {
 		})
 		m.everything()
 	}
+	if m.harness.Single && m.err == nil {
+		if err := nowhereTwice(m.host.children); err != nil {
+			m.fail("%w", err)
+		}
+	}
 	if m.harness.Replicated && m.err == nil {
 		if err := sameEverywhere(m.host.children); err != nil {
 			m.fail("%w", err)

@@ -131,14 +131,39 @@ func byKey(history []porcupine.Operation) [][]porcupine.Operation {
 	return all
 }
 
-// describe lists the operations of one key in the order of their beginnings.
-func describe(history []porcupine.Operation) string {
+// around lists those operations of one key that are near the first one that the
+// checker could not place, in the order of their beginnings.
+func around(history []porcupine.Operation, info porcupine.LinearizationInfo) string {
+	const before, after = 40, 8
 	history = slices.Clone(history)
 	slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
+	placed := make(map[int64]bool)
+	for _, all := range info.PartialLinearizationsOperations() {
+		for _, some := range all {
+			if len(some) > len(placed) {
+				clear(placed)
+				for _, op := range some {
+					placed[op.Call] = true
+				}
+			}
+		}
+	}
+	stuck := slices.IndexFunc(history, func(op porcupine.Operation) bool { return !placed[op.Call] && op.Return != never })
 	var b strings.Builder
-	for _, op := range history {
+	for i, op := range history {
+		if i < stuck-before || i > stuck+after {
+			continue
+		}
+		mark := "  "
+		if i == stuck {
+			mark = "? "
+		}
 		e, _ := op.Input.(record)
-		fmt.Fprintf(&b, "%6d to %6d  client %2d  %v → %v\n", op.Call, op.Return, op.ClientId, e.request, e.reply)
+		end := fmt.Sprint(op.Return)
+		if op.Return == never {
+			end = "?"
+		}
+		fmt.Fprintf(&b, "%s%6d to %6s  client %2d  %v → %v\n", mark, op.Call, end, op.ClientId, e.request, e.reply)
 	}
 	return b.String()
 }

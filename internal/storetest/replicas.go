@@ -37,6 +37,21 @@ func sameEverywhere(children []*Child) error {
 	return errors.Join(faults...)
 }
 
+// nowhereTwice returns which keys several children hold.
+func nowhereTwice(children []*Child) error {
+	var faults []error
+	held := make(map[string]string)
+	for _, c := range children {
+		for key, o := range c.visible() {
+			if other, twice := held[key]; twice {
+				faults = append(faults, fmt.Errorf("%q is on %s and on %s, which has %v", key, other, c.Name(), o))
+			}
+			held[key] = c.Name()
+		}
+	}
+	return errors.Join(faults...)
+}
+
 func same(a, b Stored) bool {
 	return bytes.Equal(a.Value, b.Value) && a.ContentType == b.ContentType && maps.Equal(a.Metadata, b.Metadata) &&
 		a.ExpiresAt.IsZero() == b.ExpiresAt.IsZero()
