@@ -3,8 +3,10 @@ package routing
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
+	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/internal/storetest"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -45,7 +47,7 @@ func promises() map[string]promise {
 		conditional := op == "put if" || op == "delete if"
 		return most(faulty) && !(conditional && faulty[0])
 	}
-	placed := storetest.Harness{Children: abc(3), Single: true}
+	placed := storetest.Harness{Children: abc(3), Single: true, Vague: true}
 	return map[string]promise{
 		"always_use": {
 			policy:  AlwaysUse{Backend: "backend.a"},
@@ -138,6 +140,55 @@ func TestPoliciesKeepToTheModel(t *testing.T) {
 	for name, p := range promises() {
 		t.Run(name, func(t *testing.T) { storetest.RunModel(t, harnessOf(p)) })
 	}
+}
+
+// shortSighted is a redundant policy that is broken: its reads ask one replica,
+// which need not be among those that have the last write.
+type shortSighted struct{ Redundant }
+
+func (o shortSighted) Build(name string, env Env, child func(string) (Child, error)) (storage.Store, error) {
+	env = env.withDefaults()
+	children, err := childrenOf(name, "replicas", o.Replicas, child)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newReplicated("redundant", name, env, children)
+	if err != nil {
+		return nil, err
+	}
+	var turn atomic.Uint32
+	e.plan = func(op event.Op, _ string) (copySet, error) {
+		if op == event.OpGet || op == event.OpStat {
+			one := turn.Add(1) % 3
+			return copySet{replicas: e.all[one : one+1], write: 1}, nil
+		}
+		return copySet{replicas: e.all, write: 2}, nil
+	}
+	e.start()
+	return newReplicatedStore(e), nil
+}
+
+func broken() promise {
+	return promise{
+		policy:  shortSighted{Redundant{Replicas: []string{"backend.a", "backend.b", "backend.c"}}},
+		harness: storetest.Harness{Children: abc(3)}, journal: true,
+	}
+}
+
+func TestTheCheckerFindsThatReadsOfTooFewReplicasAreNotLinearizable(t *testing.T) {
+	err := storetest.FindNonlinearizable(t, harnessOf(broken()), storetest.LinearOptions{Rounds: 20})
+	if err == nil {
+		t.Fatal("it found nothing")
+	}
+	t.Log(err)
+}
+
+func TestTheModelFindsThatReadsOfTooFewReplicasAreStale(t *testing.T) {
+	err := storetest.FindModelFault(t, harnessOf(broken()))
+	if err == nil {
+		t.Fatal("it found nothing")
+	}
+	t.Log(err)
 }
 
 func TestStrongOperationsOfPoliciesAreLinearizable(t *testing.T) {

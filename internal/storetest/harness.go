@@ -38,6 +38,9 @@ type Harness struct {
 	// ManyETags: an object can have several etags, and not every one of them
 	// fulfils a condition.
 	ManyETags bool
+	// Vague: what a write says about whether there was an object before need not
+	// take account of other writes under way.
+	Vague bool
 	// Forgets: after a restart of the host, while children are faulty, reads at
 	// the default level may give older versions.
 	Forgets bool
