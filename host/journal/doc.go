@@ -11,7 +11,18 @@
 //
 // Debts are bounded in bytes and age, for each child. Beyond the bounds the
 // child is marked dirty instead, durably, and its debts are dropped: it has to
-// be scanned as a whole.
+// be scanned as a whole. While a child is dirty its missed writes are not
+// written down; each makes the mark move on, so that a scan that may have passed
+// the key already does not take the mark back.
 //
-// Syncs are shared by all intents that wait at the time.
+// Memory is the truth while the journal is open, and the disk what a new one
+// starts from. What changes is queued as "this entry" rather than "this step",
+// and one goroutine writes the present state of all that is queued, with one
+// sync: so syncs are shared by all intents that wait at the time, an intent that
+// ends before its turn is never written, and a disk that stalls holds up only
+// those who wait for it.
+//
+// A disk that fails to write ends the journal: from then on nothing can be
+// made durable, everything that has to be is refused, and no byte reaches the
+// directory. Opening it again recovers what was durable.
 package journal

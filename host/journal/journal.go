@@ -2,7 +2,13 @@ package journal
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Defaults of [Options], and limits.
@@ -11,123 +17,125 @@ const (
 	DefaultMaxAge   = 7 * 24 * time.Hour
 	// MaxNoteBytes is the longest note of an entry.
 	MaxNoteBytes = 256
+	// MaxValueBytes is the longest value of SetValue, MaxValues how many there
+	// may be.
+	MaxValueBytes = 64 << 10
+	MaxValues     = 4096
 )
+
+// ErrClosed is what waits for a journal that was closed.
+var ErrClosed = errors.New("the journal is closed")
 
 // Options modify Open.
 type Options struct {
 	// MaxBytes bounds the debts of one target of one log, in bytes of keys and
-	// notes with 64 bytes for each entry. 0 means [DefaultMaxBytes].
+	// notes with 64 bytes for each entry. Writes under way count. 0 means
+	// [DefaultMaxBytes].
 	MaxBytes int64
 	// MaxAge is how old the oldest debt of a target may become. 0 means
 	// [DefaultMaxAge].
 	MaxAge time.Duration
+	// Logger is told when the disk fails. Nil: nobody is.
+	Logger *slog.Logger
+
+	files vfs.FS           // nil outside of tests
+	now   func() time.Time // likewise
 }
 
 // Journal is a directory of logs. It is safe for concurrent use. One process at
 // a time can have it open.
-type Journal struct{}
+type Journal struct {
+	db       *pebble.DB
+	lock     *pebble.Lock
+	fault    *fault
+	maxBytes int64
+	maxAge   time.Duration
+	now      func() time.Time
 
-// Open opens the journal in dir and creates it if there is none. Everything that
-// was begun before and not paid is a debt that was acknowledged and is ripe.
-func Open(dir string, o Options) (*Journal, error) { panic("TODO") }
+	work    chan struct{} // something is pending
+	closing chan struct{}
+	drained chan struct{} // the committer has ended
 
-// Close makes what was told so far durable and ends the use of the journal.
-func (j *Journal) Close() error { panic("TODO") }
+	mu      sync.RWMutex // guards all below, and logs and intents
+	logs    map[string]*Log
+	values  map[string][]byte
+	last    int64 // newest time given out
+	pending pending
+	closed  bool
+	halt    error // why nothing is written any more
+}
+
+// stop ends all writing for a reason.
+func (j *Journal) stop(cause error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.halt, j.pending = cause, pending{}
+}
+
+// Close makes what was told so far durable and ends the use of the journal. Of
+// a journal that failed it says why. A disk that does not answer is given up
+// after ten seconds. Closing again does nothing.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	closed := j.closed
+	j.closed = true
+	if j.halt == nil {
+		j.halt = ErrClosed
+	}
+	j.mu.Unlock()
+	if closed {
+		return nil
+	}
+	close(j.closing)
+	j.awaitCommitter()
+	return j.closeDatabase()
+}
+
+// tick returns the time, which never stands still, so that entries have an
+// order. j.mu is held.
+func (j *Journal) tick() int64 {
+	j.last = max(j.now().UnixNano(), j.last+1)
+	return j.last
+}
 
 // Log returns the log of a policy; the same for the same name.
-func (j *Journal) Log(policy string) *Log { panic("TODO") }
-
-// Value returns what SetValue kept under name, nil if nothing.
-func (j *Journal) Value(name string) ([]byte, error) { panic("TODO") }
-
-// SetValue keeps a small value durably; nil removes it.
-func (j *Journal) SetValue(name string, value []byte) error { panic("TODO") }
-
-// Log holds the debts of one policy. A target is the reference of a child. All
-// methods but Intent.Wait return without waiting for the disk unless they say
-// otherwise.
-type Log struct{}
-
-// Entry is a debt.
-type Entry struct {
-	Target, Key string
-	// Version is the newest that was begun and not paid.
-	Version uint64
-	// Note is what the policy wrote beside it.
-	Note string
-	// Since is when the oldest write began that this entry stands for.
-	Since time.Time
+func (j *Journal) Log(policy string) *Log {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log(policy)
 }
 
-// Begin records that each of targets is about to be given version of key, and
-// begins to make that durable. Until the intent says how a target fared, the
-// entry is under way and not ripe.
-func (l *Log) Begin(key string, version uint64, note string, targets ...string) *Intent {
-	panic("TODO")
+func (j *Journal) log(policy string) *Log {
+	l := j.logs[policy]
+	if l == nil {
+		l = &Log{journal: j, name: policy, targets: make(map[string]*target)}
+		j.logs[policy] = l
+	}
+	return l
 }
 
-// Intent is a write under way. Each of its targets ends with Done, Missed or
-// Dropped, exactly once. It is safe for concurrent use.
-type Intent struct{}
-
-// Wait returns when the intent is durable, or with the reason why it cannot be
-// made so.
-func (i *Intent) Wait(ctx context.Context) error { panic("TODO") }
-
-// Acknowledged says that the write is about to be acknowledged: from now on a
-// target that has not been done lacks an acknowledged write, see Owes. Call it
-// after Wait.
-func (i *Intent) Acknowledged() { panic("TODO") }
-
-// Done says that target has this version or a newer one.
-func (i *Intent) Done(target string) { panic("TODO") }
-
-// Missed says that target may lack this version: its entry becomes ripe.
-func (i *Intent) Missed(target string) { panic("TODO") }
-
-// Dropped says that the write is known not to have happened anywhere: the
-// entry of target is as if this intent had not begun.
-func (i *Intent) Dropped(target string) { panic("TODO") }
-
-// Settle pays the debt of target for key up to version: an entry whose version
-// is not newer is gone.
-func (l *Log) Settle(target, key string, version uint64) { panic("TODO") }
-
-// Owes reports whether target lacks, or may lack, an acknowledged write to key,
-// and the newest such version. It is cheap and does not allocate.
-func (l *Log) Owes(target, key string) (version uint64, owes bool) { panic("TODO") }
-
-// Entry returns the entry of target for key, ripe or not.
-func (l *Log) Entry(target, key string) (Entry, bool) { panic("TODO") }
-
-// Ripe returns at most limit ripe entries of target, the oldest first.
-func (l *Log) Ripe(target string, limit int) []Entry { panic("TODO") }
-
-// Wake returns a channel that receives, without blocking anybody, after an entry
-// of target became ripe. There is one channel for each target.
-func (l *Log) Wake(target string) <-chan struct{} { panic("TODO") }
-
-// Backlog describes the debts of a target.
-type Backlog struct {
-	Target  string    `json:"target"`
-	Entries int       `json:"entries"`
-	Bytes   int64     `json:"bytes"`
-	Oldest  time.Time `json:"oldest,omitzero"`
-	// Dirty: debts were dropped, for the reason; the target must be scanned.
-	Dirty  bool   `json:"dirty,omitempty"`
-	Reason string `json:"reason,omitempty"`
+// await waits until c is durable.
+func (j *Journal) await(ctx context.Context, c *commit) error {
+	select {
+	case <-c.done: // first of all, also if the journal failed since
+		return c.err
+	default:
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-j.fault.set:
+		return j.fault.err()
+	case <-ctx.Done():
+		return waitError{ctx.Err()}
+	}
 }
 
-// Backlog returns the state of a target.
-func (l *Log) Backlog(target string) Backlog { panic("TODO") }
+// waitError is the end of a caller's patience.
+type waitError struct{ cause error }
 
-// Dirty reports whether target must be scanned, and a mark of this state for
-// Clean. It is cheap and does not allocate.
-func (l *Log) Dirty(target string) (mark uint64, dirty bool) { panic("TODO") }
+func (e waitError) Error() string {
+	return "the journal's disk did not confirm the write in time: " + e.cause.Error()
+}
 
-// MarkDirty says durably that target must be scanned.
-func (l *Log) MarkDirty(target, reason string) error { panic("TODO") }
-
-// Clean takes the mark back after a full scan that began when Dirty returned
-// mark. If target was marked again since, it stays dirty. It waits for the disk.
-func (l *Log) Clean(target string, mark uint64) error { panic("TODO") }
+func (e waitError) Unwrap() error { return e.cause }

@@ -119,7 +119,7 @@ func (t *target) settleIn(now int64) {
 	}
 	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.since, b.since) })
 	for _, e := range all {
-		e.since = min(e.since, now) // the clock may have been set back
+		e.since = min(e.since, now)                              // the clock may have been set back
 		e.size = int32(entryOverhead + len(e.key) + len(e.note)) //nolint:gosec // keys and notes are short
 		t.count++
 		t.bytes += int64(e.size)

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -22,6 +24,14 @@ type Entry struct {
 	Note string
 	// Since is when the oldest write began that this entry stands for.
 	Since time.Time
+}
+
+// Targets returns all targets that the log knows of, also such as are no longer
+// children of the policy, sorted.
+func (l *Log) Targets() []string {
+	l.journal.mu.RLock()
+	defer l.journal.mu.RUnlock()
+	return slices.Sorted(maps.Keys(l.targets))
 }
 
 // Settle pays the debt of target for key up to version: an entry whose version
