@@ -232,15 +232,6 @@ func (p *firstAvailable) unavailable(op event.Op, key string, failures []error) 
 	return storage.Annotate(err, op.String(), key)
 }
 
-// failure is an error of this child as the policy's callers see it.
-func (c *candidate) failure(err error, op, key string) error {
-	e := storage.AsError(storage.Annotate(err, op, key))
-	if e.Current != "" {
-		e.Current = c.qualify(e.Current)
-	}
-	return e
-}
-
 func notAuthoritative(c *candidate) error {
 	return storage.Errorf(storage.CodeUnavailable, "%s does not have it, but one that comes before could", c.child.Name)
 }
