@@ -12,6 +12,7 @@ import (
 type Log struct {
 	journal *Journal
 	name    string
+	keeps   bool // drops no debt, see Keeping
 	targets map[string]*target
 }
 
