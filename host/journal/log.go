@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/p2p-ai-agents/stowage/internal/turn"
 )
 
 // Log holds the debts of one policy. A target is the reference of a child. All
@@ -14,6 +16,7 @@ type Log struct {
 	name    string
 	keeps   bool // drops no debt, see Keeping
 	targets map[string]*target
+	turns   turn.Keys
 }
 
 // Entry is a debt.
@@ -26,6 +29,10 @@ type Entry struct {
 	// Since is when the oldest write began that this entry stands for.
 	Since time.Time
 }
+
+// Turns gives turns at the keys of the log. They are the same for all that use the
+// log: while a policy is replaced, its successor and it.
+func (l *Log) Turns() *turn.Keys { return &l.turns }
 
 // Targets returns all targets that the log knows of, also such as are no longer
 // children of the policy, sorted.
