@@ -3,21 +3,29 @@ package routing
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
-// metaETag is the etag by which callers know an object that was copied to the
-// child that has it: that of the child that took the write. So the etag of a
-// version stays the same when the child that missed it is given it.
-const metaETag = storage.ReservedMetadataPrefix + "etag"
+// What callers know of an object that was copied to the child that has it: the
+// etag and the time of the child that took the write. So both stay the same when
+// the child that missed it is given it.
+const (
+	metaETag     = storage.ReservedMetadataPrefix + "etag"
+	metaModified = storage.ReservedMetadataPrefix + "modified"
+)
 
 func (c *candidate) outward(o storage.Object) storage.Object {
-	if known := o.Metadata[metaETag]; c.copies && known != "" {
-		o.ETag = known
-		return o
+	known := o.Metadata[metaETag]
+	if !c.copies || known == "" {
+		return c.marked.outward(o)
 	}
-	return c.marked.outward(o)
+	o.ETag = known
+	if at, err := time.Parse(time.RFC3339Nano, o.Metadata[metaModified]); err == nil {
+		o.ModTime = at
+	}
+	return o
 }
 
 func (c *candidate) inward(ctx context.Context, key, etag string) (string, error) {
@@ -54,14 +62,16 @@ func (c *candidate) failed(ctx context.Context, err error, op, key string) error
 	return e
 }
 
-// copyMetadata is that of an object with etag as it is given to another child.
-func copyMetadata(o storage.Object, etag string, to *candidate) map[string]string {
-	m := make(map[string]string, len(o.Metadata)+1)
+// copyMetadata is that of an object, as callers know it, for its copy at another
+// child.
+func copyMetadata(o storage.Object, to *candidate) map[string]string {
+	m := make(map[string]string, len(o.Metadata)+2)
 	maps.Copy(m, o.Metadata)
-	delete(m, metaWriteID)
-	delete(m, metaETag)
-	if !to.owns(etag) {
-		m[metaETag] = etag
+	for _, name := range []string{metaWriteID, metaETag, metaModified} {
+		delete(m, name)
+	}
+	if !to.owns(o.ETag) {
+		m[metaETag], m[metaModified] = o.ETag, o.ModTime.UTC().Format(time.RFC3339Nano)
 	}
 	return m
 }
@@ -73,5 +83,6 @@ func withoutETag(all map[string]string) map[string]string {
 	}
 	all = maps.Clone(all)
 	delete(all, metaETag)
+	delete(all, metaModified)
 	return all
 }

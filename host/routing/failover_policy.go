@@ -75,13 +75,15 @@ func (f *failover) Close(context.Context) error {
 }
 
 // Capabilities are those of the primary, without what a child that takes its
-// writes cannot do.
+// writes cannot do. There is no Watch: the primary hears of what it missed late,
+// and of what was replaced meanwhile never.
 func (f *failover) Capabilities() storage.Capabilities {
 	caps := f.firstAvailable.Capabilities()
 	caps.Batch, caps.Copy = true, true
 	if !f.moves {
 		return caps
 	}
+	caps.Watch = false
 	for _, c := range f.order[1:] {
 		both := caps.Intersect(c.child.Store.Capabilities())
 		caps.TTL, caps.Durable, caps.MaxValueSize = both.TTL, both.Durable, both.MaxValueSize

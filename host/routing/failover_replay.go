@@ -143,9 +143,9 @@ func (f *failover) hand(ctx context.Context, c *candidate, key string, w whereab
 		_, err := c.child.Store.Delete(ctx, key, storage.DeleteOptions{})
 		return err
 	}
-	etag := f.child(w.holder).outward(r.Object).ETag
+	known := f.child(w.holder).outward(r.Object)
 	res, err := c.child.Store.Put(ctx, key, r, storage.PutOptions{
-		ContentType: r.Object.ContentType, Metadata: copyMetadata(r.Object, etag, c), TTL: ttl, SizeHint: r.Length,
+		ContentType: r.Object.ContentType, Metadata: copyMetadata(known, c), TTL: ttl, SizeHint: r.Length,
 	})
 	if err == nil && (res.Object.Size != r.Object.Size || res.Object.CRC32C != r.Object.CRC32C) {
 		return storage.Errorf(storage.CodeDataLoss, "%s stored %d bytes with checksum %08x instead of %d with %08x",
