@@ -16,6 +16,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/layer"
 	"github.com/p2p-ai-agents/stowage/host/manager"
 	"github.com/p2p-ai-agents/stowage/host/metrics"
+	"github.com/p2p-ai-agents/stowage/host/routing"
 	"github.com/p2p-ai-agents/stowage/host/trust"
 	"github.com/p2p-ai-agents/stowage/sdk"
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
@@ -43,6 +44,8 @@ type Options struct {
 	// Trust judges plugin binaries. The zero value trusts root and the user of
 	// this process.
 	Trust trust.Policy
+	// Planners are those that policies of the kind "custom" may name.
+	Planners map[string]routing.Planner
 	// DrainTimeout is how long Close waits for operations under way; 0 means
 	// the drain_timeout of the configuration.
 	DrainTimeout time.Duration
@@ -73,7 +76,7 @@ const (
 // loaded.
 func ConfigOptions() (config.Options, error) {
 	policies, err := manager.PolicySchemas()
-	return config.Options{Policies: policies}, err
+	return config.Options{Policies: policies, CheckPolicy: manager.CheckPolicy}, err
 }
 
 // New loads the configuration and prepares a Host. Nothing is launched or
@@ -104,14 +107,24 @@ func New(opts Options) (*Host, error) {
 		opts.DrainTimeout = cfg.Host.DrainTimeout
 	}
 	opts.Config = cfg
-	recorder := metrics.New()
-	return &Host{
-		opts: opts, recorder: recorder, started: time.Now(),
-		manager: manager.New(manager.Options{
-			Config: cfg, Builtins: opts.Builtins, Logger: opts.Logger, Trust: opts.Trust,
-			Listener: event.Combine(recorder.Listener(), opts.Listener),
-		}),
-	}, nil
+	h := &Host{opts: opts, recorder: metrics.New(), started: time.Now()}
+	h.manager = manager.New(manager.Options{
+		Config: cfg, Builtins: opts.Builtins, Logger: opts.Logger, Trust: opts.Trust, Planners: opts.Planners,
+		Listener: event.Combine(h.recorder.Listener(), opts.Listener),
+	})
+	h.recorder.ReadBacklogs(h.backlogs)
+	return h, nil
+}
+
+// backlogs is what the statistics say of the debts of policies.
+func (h *Host) backlogs() map[string][]metrics.Backlog {
+	out := make(map[string][]metrics.Backlog)
+	for policy, debts := range h.manager.Backlogs() {
+		for _, b := range debts {
+			out[policy] = append(out[policy], metrics.Backlog(b))
+		}
+	}
+	return out
 }
 
 // Start launches plugins and opens backends. It returns when every enabled
@@ -161,7 +174,8 @@ func (h *Host) Store() storage.Store { return &hostStore{h} }
 // and at least one serves, else why not.
 func (h *Host) Ready() error { return h.manager.Ready() }
 
-// Stats returns the counts and latencies of all operations so far.
+// Stats returns the counts and latencies of all operations so far, what policies
+// did, and what they owe their children now.
 func (h *Host) Stats() metrics.Stats { return h.recorder.Snapshot() }
 
 // Metrics serves the statistics as a Prometheus page.

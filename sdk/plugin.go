@@ -84,7 +84,11 @@ func (p Plugin) schema() (*schema.Schema, error) {
 	if p.Config == nil {
 		return &schema.Schema{}, nil
 	}
-	return schema.Reflect(p.Config)
+	s, err := schema.Reflect(p.Config)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.CheckForPlugin()
 }
 
 // newConfig returns a pointer to a new struct of Config's type.

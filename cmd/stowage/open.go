@@ -18,6 +18,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/api"
 	"github.com/p2p-ai-agents/stowage/host/api/client"
 	"github.com/p2p-ai-agents/stowage/plugins/local/local"
+	"github.com/p2p-ai-agents/stowage/plugins/memory/memory"
 	"github.com/p2p-ai-agents/stowage/sdk"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -32,7 +33,7 @@ func (a *app) newHost(log hclog.Logger) (*host.Host, error) {
 			path = defaultConfig
 		}
 	}
-	return host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{local.Plugin()}, Logger: log})
+	return host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{local.Plugin(), memory.Plugin()}, Logger: log})
 }
 
 // logger writes to standard error with -v, and nowhere without.

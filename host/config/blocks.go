@@ -18,12 +18,14 @@ import (
 type loader struct {
 	doc      *document
 	policies map[string]*schema.Schema
+	check    PolicyCheck
 	config   *Config
 	diags    hcl.Diagnostics
 
-	policyNames []string // of all policies, also of those with errors
-	policyRefs  map[string][]reference
-	refs        []reference
+	policyNames   []string // of all policies, also of those with errors
+	policyRefs    map[string][]reference
+	policySources map[string]*source
+	refs          []reference
 }
 
 // blockKinds are the blocks of a file with the names of their labels.
@@ -38,7 +40,7 @@ func blockKinds() map[string][]string {
 }
 
 func (l *loader) load(body *hclsyntax.Body) {
-	l.policyRefs = make(map[string][]reference)
+	l.policyRefs, l.policySources = make(map[string][]reference), make(map[string]*source)
 	for _, attr := range attributesInOrder(body) {
 		detail := "Every attribute stands in a block: host, plugin, backend, policy or route."
 		a := ownSchema(l.config.Host).Attribute(attr.Name)
@@ -65,14 +67,18 @@ func (l *loader) load(body *hclsyntax.Body) {
 	for _, block := range l.unique(groups["backend"]) {
 		l.loadBackend(block)
 	}
-	for _, block := range l.unique(groups["policy"]) {
-		l.loadPolicy(block)
-	}
 	for _, block := range groups["route"] {
 		l.loadRoute(block)
 	}
+	before := len(l.diags)
+	for _, block := range l.unique(groups["policy"]) {
+		l.loadPolicy(block)
+	}
 	l.checkReferences()
 	l.checkCycles()
+	if !l.diags[before:].HasErrors() {
+		l.checkPolicies()
+	}
 }
 
 // checkKind reports whether a block is one we know, with the right number of
@@ -189,7 +195,7 @@ func (l *loader) loadPolicy(block *hclsyntax.Block) {
 			p.Refs = append(p.Refs, ref.target)
 		}
 	}
-	l.policyRefs[p.Name] = result.refs
+	l.policyRefs[p.Name], l.policySources[p.Name] = result.refs, result.source
 	l.config.Policies = append(l.config.Policies, p)
 }
 

@@ -96,13 +96,16 @@ func (r *bodyReader) attribute(a *schema.Attribute, attr *hclsyntax.Attribute) (
 	src := sourceOf(attr.Expr)
 	var value cty.Value
 	var diags hcl.Diagnostics
-	if a.Ref {
-		var refs []reference
+	var refs []reference
+	switch {
+	case a.Ref:
 		value, refs, diags = readReferences(a.Type, attr.Expr)
-		r.refs = append(r.refs, refs...)
-	} else {
+	case a.Expr:
+		value, refs, diags = r.doc.compile(attr)
+	default:
 		value, diags = r.doc.evaluate(attr.Expr)
 	}
+	r.refs = append(r.refs, refs...)
 	r.diags = append(r.diags, diags...)
 	if diags.HasErrors() {
 		src.failed = true

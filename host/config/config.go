@@ -143,9 +143,11 @@ type Policy struct {
 	Kind string
 	Name string
 	// Value conforms to the schema of the kind; references in it are strings
-	// such as "backend.disk" and "policy.hot".
+	// such as "backend.disk" and "policy.hot", and expressions that place
+	// objects are their source text.
 	Value cty.Value
-	// Refs lists the references of Value in the order of the file, each once.
+	// Refs lists the references of Value, also those in expressions, in the
+	// order of the file, each once.
 	Refs []string
 
 	DeclRange hcl.Range

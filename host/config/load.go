@@ -20,8 +20,11 @@ const MaxFileSize = 4 << 20
 // Options are what a configuration depends on besides its file.
 type Options struct {
 	// Policies holds the schema of each kind of policy there is. Attributes
-	// with Ref are references; see Policy.Value.
+	// with Ref are references and those with Expr expressions; see Policy.Value.
 	Policies map[string]*schema.Schema
+	// CheckPolicy is asked about every policy, once all policies are right by
+	// themselves and refer to each other as they should. Nil: none is wrong.
+	CheckPolicy PolicyCheck
 	// LookupEnv is what env() asks; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 }
@@ -58,7 +61,7 @@ func Parse(filename string, src []byte, opts Options) (*Config, hcl.Diagnostics)
 		doc.maskLikelySecrets()
 		return nil, doc.seal(diags)[:1] // the others are mostly its consequences
 	}
-	l := &loader{doc: doc, policies: opts.Policies, config: &Config{Filename: filename, Dir: dir, doc: doc}}
+	l := &loader{doc: doc, policies: opts.Policies, check: opts.CheckPolicy, config: &Config{Filename: filename, Dir: dir, doc: doc}}
 	l.load(file.Body.(*hclsyntax.Body))
 	diags = doc.seal(l.diags, doc.undescribed...)
 	if diags.HasErrors() {

@@ -232,6 +232,16 @@ func TestSettlePaysUpToItsVersion(t *testing.T) {
 	b.entry("a", "k", 0)
 }
 
+func TestPartPaymentLeavesWhatIsNotAcknowledged(t *testing.T) {
+	b := newBench(t, Options{})
+	b.miss("k", 1, "a")
+	b.begin("k", 2, "a").Missed("a")
+	b.owes("a", "k", 1)
+	b.l.Settle("a", "k", 1)
+	b.owes("a", "k", 0)
+	b.entry("a", "k", 2)
+}
+
 func TestEndsAreTakenOnce(t *testing.T) {
 	b := newBench(t, Options{})
 	i := b.begin("k", 1, "a", "a", "b")

@@ -1,6 +1,10 @@
 package journal
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/p2p-ai-agents/stowage/internal/turn"
+)
 
 // keeping begins the names of logs that drop no debt. It is part of the name so
 // that it holds when the journal is opened, before any policy is built.
@@ -22,3 +26,7 @@ func (l *Log) Full(target string) bool {
 	t := l.targets[target]
 	return t != nil && t.bytes >= l.journal.maxBytes
 }
+
+// Turns gives turns at the keys of the log. They are the same for all that use
+// the log: while a policy is replaced, its successor and it.
+func (l *Log) Turns() *turn.Keys { return &l.turns }

@@ -30,10 +30,6 @@ type Entry struct {
 	Since time.Time
 }
 
-// Turns gives turns at the keys of the log. They are the same for all that use the
-// log: while a policy is replaced, its successor and it.
-func (l *Log) Turns() *turn.Keys { return &l.turns }
-
 // Targets returns all targets that the log knows of, also such as are no longer
 // children of the policy, sorted.
 func (l *Log) Targets() []string {

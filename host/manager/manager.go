@@ -14,8 +14,10 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/config"
 	"github.com/p2p-ai-agents/stowage/host/discovery"
 	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/host/layer"
 	"github.com/p2p-ai-agents/stowage/host/registry"
+	"github.com/p2p-ai-agents/stowage/host/routing"
 	"github.com/p2p-ai-agents/stowage/host/supervisor"
 	"github.com/p2p-ai-agents/stowage/host/trust"
 	"github.com/p2p-ai-agents/stowage/sdk"
@@ -34,6 +36,8 @@ type Options struct {
 	Listener event.Listener
 	// Trust judges plugin binaries.
 	Trust trust.Policy
+	// Planners are those that custom policies may name.
+	Planners map[string]routing.Planner
 }
 
 // Manager runs one configuration. Start and Stop are called once each; all
@@ -46,8 +50,10 @@ type Manager struct {
 	scanner  *discovery.Scanner
 	binaries *trust.Store
 	run      *supervisor.RunDir
-	registry *registry.Registry
+	registry *registry.Registry // of backends
+	root     *registry.Registry // of the one store above them
 	budget   *layer.Budget
+	kinds    []routing.Kind
 
 	resolving sync.Mutex // held while the configuration of a backend is resolved
 
@@ -59,22 +65,33 @@ type Manager struct {
 	stopOnce sync.Once
 	stopErr  error
 
-	mu       sync.Mutex
-	catalog  *catalog
-	units    map[string]*unit
-	backends []*backend
-	policies []PolicyStatus
-	store    storage.Store
+	repairs sync.WaitGroup // those under way; joined with mu held
+
+	mu        sync.Mutex
+	catalog   *catalog
+	units     map[string]*unit
+	known     []*config.Backend // of the configuration, and added since
+	backends  []*backend        // those of them that are enabled
+	policies  []policy          // children before parents
+	repairing map[string]bool
+	stopping  bool
+	env       routing.Env
+	journal   *journal.Journal // nil unless a policy needs it
+	store     storage.Store
 }
 
 // New prepares a Manager. Nothing is launched, opened or written.
 func New(opts Options) *Manager {
-	m := &Manager{opts: opts, cfg: opts.Config, log: opts.Logger, listener: opts.Listener.WithDefaults()}
+	m := &Manager{
+		opts: opts, cfg: opts.Config, log: opts.Logger, listener: opts.Listener.WithDefaults(),
+		kinds: routing.Kinds(), known: opts.Config.Backends, repairing: make(map[string]bool),
+	}
 	if m.log == nil {
 		m.log = hclog.NewNullLogger()
 	}
 	m.scanner = discovery.New(discovery.Options{Dirs: m.cfg.Host.PluginDirs, Trust: opts.Trust})
 	m.registry = registry.New(registry.Options{})
+	m.root = registry.New(registry.Options{})
 	m.budget = layer.NewBudget()
 	m.life, m.end = context.WithCancel(context.Background())
 	return m
@@ -244,7 +261,7 @@ func (m *Manager) openAll(ctx context.Context) error {
 	var backends []*backend
 	for _, cfg := range m.cfg.Backends {
 		if cfg.Enabled {
-			backends = append(backends, m.newBackend(cfg))
+			backends = append(backends, m.newBackend(m.cfg, cfg))
 		}
 	}
 	m.mu.Lock()
@@ -278,8 +295,9 @@ func (m *Manager) Store() storage.Store {
 	return m.store
 }
 
-// Stop takes everything down: backends are drained and closed, processes end.
-// ctx bounds the draining; ending the processes is bounded in itself. A Start
+// Stop takes everything down: operations under way end, policies are closed, each
+// before its children, backends are drained and closed, processes end. ctx
+// bounds the draining; ending the processes is bounded in itself. A Start
 // under way is ended first. Stop is idempotent, needs no Start, and whoever
 // calls it returns when everything is down.
 func (m *Manager) Stop(ctx context.Context) error {
@@ -291,6 +309,8 @@ func (m *Manager) Stop(ctx context.Context) error {
 }
 
 func (m *Manager) stop(ctx context.Context) error {
+	m.endRepairs()
+	m.retireRoutes(ctx)
 	var mu sync.Mutex
 	var errs []error
 	var wg sync.WaitGroup
@@ -305,6 +325,9 @@ func (m *Manager) stop(ctx context.Context) error {
 	}
 	wg.Wait()
 	m.work.Wait()
+	if m.journal != nil {
+		errs = append(errs, m.journal.Close())
+	}
 	if m.run != nil {
 		errs = append(errs, m.run.Close())
 	}

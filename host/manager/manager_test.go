@@ -17,6 +17,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/internal/wire"
 	"github.com/p2p-ai-agents/stowage/plugins/local/local"
 	"github.com/p2p-ai-agents/stowage/sdk"
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -38,7 +39,7 @@ func gated(open func(ctx context.Context, name string) error) sdk.Plugin {
 // managed prepares a Manager of n backends, b0 and so on, of plugin.
 func managed(t *testing.T, n int, plugin sdk.Plugin) *Manager {
 	t.Helper()
-	src := fmt.Sprintf("host {\n  plugin_dirs = []\n  data_dir = %q\n}\n", t.TempDir())
+	var src string
 	for i := range n {
 		src += fmt.Sprintf("backend \"b%d\" { plugin = %q }\n", i, plugin.Name)
 	}
@@ -46,6 +47,13 @@ func managed(t *testing.T, n int, plugin sdk.Plugin) *Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return configured(t, src, policies, plugin)
+}
+
+// configured prepares a Manager of a configuration without a host block.
+func configured(t *testing.T, src string, policies map[string]*schema.Schema, plugin sdk.Plugin) *Manager {
+	t.Helper()
+	src = fmt.Sprintf("host {\n  plugin_dirs = []\n  data_dir = %q\n}\n%s", t.TempDir(), src)
 	cfg, diags := config.Parse("config.hcl", []byte(src), config.Options{Policies: policies})
 	if diags.HasErrors() {
 		t.Fatal(diags)

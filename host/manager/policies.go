@@ -1,15 +1,25 @@
 package manager
 
 import (
+	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/p2p-ai-agents/stowage/host/config"
+	"github.com/p2p-ai-agents/stowage/host/registry"
 	"github.com/p2p-ai-agents/stowage/host/routing"
+	"github.com/p2p-ai-agents/stowage/internal/wire"
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
+
+// root is the name, in a registry of its own, of the store above all routes:
+// operations hold leases on it, so that it can be replaced under them.
+const root = ""
 
 // PolicySchemas returns what a configuration may say about each kind of policy.
 func PolicySchemas() (map[string]*schema.Schema, error) {
@@ -25,6 +35,45 @@ func PolicySchemas() (map[string]*schema.Schema, error) {
 	return schemas, nil
 }
 
+// CheckPolicy asks a policy whether it can keep what it promises over children
+// of these kinds; it is a [config.PolicyCheck].
+func CheckPolicy(kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
+	return checkPolicy(routing.Kinds(), kind, value, kinds)
+}
+
+func checkPolicy(all []routing.Kind, kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
+	i := slices.IndexFunc(all, func(k routing.Kind) bool { return k.Name == kind })
+	if i < 0 {
+		return nil // unknown kinds have been complained about
+	}
+	policy, err := decodePolicy(all[i], value)
+	if err != nil {
+		return schema.Diagnostics{schema.Errorf(nil, "Policy cannot be used", "%v.", err)}
+	}
+	if checker, ok := policy.(routing.Checker); ok {
+		return checker.Check(kinds)
+	}
+	return nil
+}
+
+func decodePolicy(kind routing.Kind, value cty.Value) (routing.Policy, error) {
+	options := reflect.New(reflect.TypeOf(kind.Policy))
+	if diags := schema.Decode(value, options.Interface()); diags.HasErrors() {
+		return nil, diags
+	}
+	policy, ok := options.Elem().Interface().(routing.Policy)
+	if !ok {
+		return nil, fmt.Errorf("the kind %q cannot be built", kind.Name)
+	}
+	return policy, nil
+}
+
+// policy is one that was built.
+type policy struct {
+	config *config.Policy
+	store  storage.Store
+}
+
 // graph builds policies over backends, each once, however often it is referred
 // to. The configuration has no cycles.
 type graph struct {
@@ -37,27 +86,31 @@ type graph struct {
 // buildRoutes builds all policies and the table of routes over them. Without
 // routes the store is a first_available over all enabled backends.
 func (m *Manager) buildRoutes() error {
-	g := &graph{m: m, env: routing.Env{Listener: m.listener, Clock: routing.NewClock()}, kinds: make(map[string]routing.Kind), built: make(map[string]routing.Child)}
-	for _, kind := range routing.Kinds() {
+	env, err := m.policyEnv()
+	if err != nil {
+		return err
+	}
+	g := &graph{m: m, env: env, kinds: make(map[string]routing.Kind), built: make(map[string]routing.Child)}
+	for _, kind := range m.kinds {
 		g.kinds[kind.Name] = kind
 	}
 	for _, b := range m.backends {
-		g.built["backend."+b.name] = routing.Child{Name: "backend." + b.name, Store: b.store, State: b.breaker.State, Priority: b.config.Priority}
+		c := b.child()
+		g.built[c.Name] = c
 	}
-	var policies []PolicyStatus
 	for _, p := range m.cfg.Policies {
 		if _, err := g.child("policy." + p.Name); err != nil {
 			return err
 		}
-		policies = append(policies, PolicyStatus{Kind: p.Kind, Name: p.Name, Children: p.Refs})
 	}
 	store, err := g.routes()
 	if err != nil {
 		return err
 	}
+	m.root.Swap(root, store, registry.Meta{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.policies, m.store = policies, store
+	m.env, m.store = env, m.root.Handle(root)
 	return nil
 }
 
@@ -76,6 +129,9 @@ func (g *graph) child(ref string) (routing.Child, error) {
 	}
 	c := routing.Child{Name: ref, Store: store}
 	g.built[ref] = c
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	g.m.policies = append(g.m.policies, policy{p, store})
 	return c, nil
 }
 
@@ -84,24 +140,16 @@ func (g *graph) policy(p *config.Policy) (storage.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no kind %q", p.Kind)
 	}
-	options := reflect.New(reflect.TypeOf(kind.Policy))
-	if diags := schema.Decode(p.Value, options.Interface()); diags.HasErrors() {
-		return nil, diags
-	}
-	policy, ok := options.Elem().Interface().(routing.Policy)
-	if !ok {
-		return nil, fmt.Errorf("the kind %q cannot be built", p.Kind)
+	policy, err := decodePolicy(kind, p.Value)
+	if err != nil {
+		return nil, err
 	}
 	return policy.Build(p.Name, g.env, g.child)
 }
 
 func (g *graph) routes() (storage.Store, error) {
 	if len(g.m.cfg.Routes) == 0 {
-		backends := make([]routing.Child, 0, len(g.m.backends))
-		for _, b := range g.m.backends {
-			backends = append(backends, g.built["backend."+b.name])
-		}
-		return routing.Default(backends, g.env)
+		return routing.Default(children(g.m.backends), g.env)
 	}
 	routes := make([]routing.Route, 0, len(g.m.cfg.Routes))
 	for _, r := range g.m.cfg.Routes {
@@ -112,4 +160,48 @@ func (g *graph) routes() (storage.Store, error) {
 		routes = append(routes, routing.Route{Prefix: r.Prefix, To: c.Store})
 	}
 	return routing.NewTable(routes)
+}
+
+// child is the backend as policies see it.
+func (b *backend) child() routing.Child {
+	return routing.Child{Name: "backend." + b.name, Store: b.store, State: b.breaker.State, Priority: b.config.Priority}
+}
+
+func children(backends []*backend) []routing.Child {
+	out := make([]routing.Child, 0, len(backends))
+	for _, b := range backends {
+		out = append(out, b.child())
+	}
+	return out
+}
+
+// builtPolicies lists the policies that were built, children before parents.
+func (m *Manager) builtPolicies() []policy {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.policies)
+}
+
+// retireRoutes refuses new operations and, when those under way have ended, as
+// far as ctx allows, closes the policies, each before its children.
+func (m *Manager) retireRoutes(ctx context.Context) {
+	if old := m.root.Fail(root, "the host is shutting down", 0); old != nil {
+		if err := old.Drain(ctx); err != nil {
+			m.log.Warn("policies are closed under their last operations", "error", err)
+		}
+		m.closePolicy(ctx, "of the routes", old.Store())
+	}
+	for _, p := range slices.Backward(m.builtPolicies()) {
+		m.closePolicy(ctx, p.config.Name, p.store)
+	}
+}
+
+// closePolicy closes the store of a policy that nobody uses any more, also when
+// ctx has ended.
+func (m *Manager) closePolicy(ctx context.Context, name string, store storage.Store) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wire.DefaultShutdownGrace)
+	defer cancel()
+	if err := store.Close(ctx); err != nil {
+		m.log.Warn("closing a policy", "policy", name, "error", err)
+	}
 }

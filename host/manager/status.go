@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/host/registry"
 )
 
@@ -65,6 +66,9 @@ type PolicyStatus struct {
 	Kind     string   `json:"kind"`
 	Name     string   `json:"name"`
 	Children []string `json:"children"`
+	// Backlogs are what the policy owes its children; absent for a policy that
+	// keeps no account.
+	Backlogs []journal.Backlog `json:"backlogs,omitempty"`
 }
 
 // RouteStatus is one route.
@@ -165,7 +169,8 @@ func (u *unit) processStatus() ProcessStatus {
 	}
 }
 
-// Backends lists all configured backends in the order of the configuration.
+// Backends lists all backends: those of the configuration in its order, then
+// those that were added since.
 func (m *Manager) Backends() []BackendStatus {
 	known := make(map[string]registry.Status)
 	for _, s := range m.registry.Status() {
@@ -173,9 +178,10 @@ func (m *Manager) Backends() []BackendStatus {
 	}
 	m.mu.Lock()
 	open := slices.Clone(m.backends)
+	all := slices.Clone(m.known)
 	m.mu.Unlock()
-	out := make([]BackendStatus, 0, len(m.cfg.Backends))
-	for _, b := range m.cfg.Backends {
+	out := make([]BackendStatus, 0, len(all))
+	for _, b := range all {
 		status := BackendStatus{Name: b.Name, Plugin: b.Plugin, Enabled: b.Enabled, Priority: b.Priority, State: "disabled"}
 		if b.Enabled {
 			status.State = "starting"
@@ -196,11 +202,18 @@ func (m *Manager) Backends() []BackendStatus {
 	return out
 }
 
-// Policies lists the policies in the order of the configuration.
+// Policies lists the policies in the order of the configuration; none before
+// they were built.
 func (m *Manager) Policies() []PolicyStatus {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.policies)
+	if m.Store() == nil {
+		return nil
+	}
+	backlogs := m.Backlogs()
+	out := make([]PolicyStatus, 0, len(m.cfg.Policies))
+	for _, p := range m.cfg.Policies {
+		out = append(out, PolicyStatus{Kind: p.Kind, Name: p.Name, Children: p.Refs, Backlogs: backlogs[p.Name]})
+	}
+	return out
 }
 
 // Routes lists the routes in the order of the configuration.

@@ -26,8 +26,8 @@ func (r *Recorder) Collector() prometheus.Collector {
 	perBackend := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("stowage_"+name, help, append([]string{"backend"}, labels...), nil)
 	}
-	perCache := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("stowage_"+name, help, []string{"policy"}, nil)
+	perPolicy := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("stowage_"+name, help, append([]string{"policy"}, labels...), nil)
 	}
 	return &collector{
 		recorder:   r,
@@ -40,8 +40,16 @@ func (r *Recorder) Collector() prometheus.Collector {
 		failovers:  perBackend("failovers_total", "Times a policy went past this backend."),
 		breaker:    perBackend("breaker_state", "0 closed, 1 open, 2 half-open."),
 		trips:      perBackend("breaker_trips_total", "Times the circuit breaker opened."),
-		hits:       perCache("cache_hits_total", "Looks into the cache that found the object."),
-		misses:     perCache("cache_misses_total", "Looks into the cache that did not."),
+		policies: policyDescs{
+			hits:      perPolicy("cache_hits_total", "Looks into the cache that found the object."),
+			misses:    perPolicy("cache_misses_total", "Looks into the cache that did not."),
+			failovers: perPolicy("policy_failovers_total", "Times the policy went on to its next child."),
+			events:    perPolicy("policy_events_total", "What the policy did besides its operations.", "event"),
+			entries:   perPolicy("policy_backlog_entries", "Writes that the policy owes the child.", "child"),
+			bytes:     perPolicy("policy_backlog_bytes", "Size of the account of these writes.", "child"),
+			age:       perPolicy("policy_backlog_age_seconds", "Age of the oldest of these writes.", "child"),
+			dirty:     perPolicy("policy_child_dirty", "1 if the account was given up: the child must be repaired.", "child"),
+		},
 	}
 }
 
@@ -50,16 +58,17 @@ type collector struct {
 	operations, duration, read, written *prometheus.Desc
 	retries, refused, failovers         *prometheus.Desc
 	breaker, trips                      *prometheus.Desc
-	hits, misses                        *prometheus.Desc
+	policies                            policyDescs
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.operations, c.duration, c.read, c.written, c.retries, c.refused, c.failovers, c.breaker, c.trips, c.hits, c.misses,
+		c.operations, c.duration, c.read, c.written, c.retries, c.refused, c.failovers, c.breaker, c.trips,
 	} {
 		descs <- d
 	}
+	c.policies.describe(descs)
 }
 
 // Collect implements prometheus.Collector.
@@ -81,11 +90,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(c.breaker, prometheus.GaugeValue, float64(b.breakerState.Load()), name)
 		return true
 	})
-	c.recorder.caches.entries.Range(func(key, value any) bool {
-		counter(c.hits, value.(*cache).hits.Load(), key.(string))
-		counter(c.misses, value.(*cache).misses.Load(), key.(string))
-		return true
-	})
+	c.policies.collect(c.recorder, out)
 }
 
 func (c *collector) collectOperation(out chan<- prometheus.Metric, backend, op string, counted *operation) {

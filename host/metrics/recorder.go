@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,8 +10,8 @@ import (
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
-// MaxBackends is how many backends (and, apart from them, caching policies) a
-// Recorder tells apart. Those beyond are counted together under [OtherBackends].
+// MaxBackends is how many backends (and, apart from them, policies) a Recorder
+// tells apart. Those beyond are counted together under [OtherBackends].
 const (
 	MaxBackends   = 1024
 	OtherBackends = "(other)"
@@ -21,7 +22,8 @@ const (
 type Recorder struct {
 	since    time.Time
 	backends table[backend]
-	caches   table[cache]
+	policies table[policy]
+	backlogs atomic.Pointer[func() map[string][]Backlog]
 }
 
 // New returns a Recorder that counts from now on.
@@ -34,6 +36,7 @@ func (r *Recorder) Listener() event.Listener {
 		Cache:          r.cacheLook,
 		Retry:          r.retry,
 		Failover:       r.failover,
+		Policy:         r.policyEvent,
 		BreakerChanged: r.breakerChanged,
 	}
 }
@@ -62,8 +65,10 @@ type operation struct {
 	latency      histogram
 }
 
-type cache struct {
-	hits, misses atomic.Uint64
+type policy struct {
+	hits, misses atomic.Uint64 // of looks into a cache
+	failovers    atomic.Uint64
+	events       [event.NumPolicyEvents]atomic.Uint64
 }
 
 func (r *Recorder) operation(info event.OperationInfo) {
@@ -91,11 +96,11 @@ func (r *Recorder) operation(info event.OperationInfo) {
 }
 
 func (r *Recorder) cacheLook(info event.CacheInfo) {
-	c := r.caches.get(info.Policy)
+	p := r.policies.get(info.Policy)
 	if info.Hit {
-		c.hits.Add(1)
+		p.hits.Add(1)
 	} else {
-		c.misses.Add(1)
+		p.misses.Add(1)
 	}
 }
 
@@ -108,7 +113,18 @@ func (r *Recorder) retry(info event.RetryInfo) {
 	}
 }
 
-func (r *Recorder) failover(info event.FailoverInfo) { r.backends.get(info.From).failovers.Add(1) }
+func (r *Recorder) failover(info event.FailoverInfo) {
+	r.policies.get(info.Policy).failovers.Add(1)
+	if name, isBackend := strings.CutPrefix(info.From, "backend."); isBackend {
+		r.backends.get(name).failovers.Add(1)
+	}
+}
+
+func (r *Recorder) policyEvent(info event.PolicyInfo) {
+	if info.Event < event.NumPolicyEvents {
+		r.policies.get(info.Policy).events[info.Event].Add(1)
+	}
+}
 
 func (r *Recorder) breakerChanged(info event.BreakerInfo) {
 	b := r.backends.get(info.Backend)

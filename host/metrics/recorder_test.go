@@ -62,7 +62,8 @@ func TestSnapshotCountsTheRest(t *testing.T) {
 	l.Cache(event.CacheInfo{Policy: "warm"})
 	l.Retry(event.RetryInfo{Backend: "disk"})
 	l.Retry(event.RetryInfo{Backend: "disk", BudgetSpent: true})
-	l.Failover(event.FailoverInfo{From: "disk", To: "cloud"})
+	l.Failover(event.FailoverInfo{Policy: "safe", From: "backend.disk", To: "policy.far"})
+	l.Failover(event.FailoverInfo{Policy: "safe", From: "policy.far", To: "backend.disk"})
 	l.BreakerChanged(event.BreakerInfo{Backend: "disk", State: event.BreakerOpen})
 	l.BreakerChanged(event.BreakerInfo{Backend: "disk", State: event.BreakerHalfOpen})
 
@@ -73,6 +74,12 @@ func TestSnapshotCountsTheRest(t *testing.T) {
 	disk := s.Backends["disk"]
 	if disk.Retries != 1 || disk.RetriesRefused != 1 || disk.Failovers != 1 || disk.Breaker != "half-open" || disk.BreakerTrips != 1 {
 		t.Errorf("disk: %+v", disk)
+	}
+	if got := s.Policies["safe"].Failovers; got != 2 {
+		t.Errorf("%d failovers of the policy, want 2", got)
+	}
+	if len(s.Backends) != 1 {
+		t.Errorf("a policy that was passed over counts as a backend: %v", s.Backends)
 	}
 	r.Forget("disk")
 	if _, ok := r.Snapshot().Backends["disk"]; ok {

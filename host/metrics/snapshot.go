@@ -16,6 +16,9 @@ type Stats struct {
 	Total OperationStats `json:"total"`
 	// Backends by name.
 	Backends map[string]BackendStats `json:"backends"`
+	// Policies by name: those that did something to be counted, or keep an
+	// account of what they owe.
+	Policies map[string]PolicyStats `json:"policies"`
 	// Caches by the name of the caching policy.
 	Caches map[string]CacheStats `json:"caches"`
 	// Cache sums all caches.
@@ -89,7 +92,7 @@ func IsFault(code storage.Code) bool {
 
 // Snapshot reads all counters. The caller owns the result.
 func (r *Recorder) Snapshot() Stats {
-	s := Stats{Since: r.since, Backends: map[string]BackendStats{}, Caches: map[string]CacheStats{}}
+	s := Stats{Since: r.since, Backends: map[string]BackendStats{}, Policies: r.policyStats(), Caches: map[string]CacheStats{}}
 	var all tally
 	r.backends.entries.Range(func(name, value any) bool {
 		b := value.(*backend)
@@ -121,13 +124,12 @@ func (r *Recorder) Snapshot() Stats {
 		return true
 	})
 	s.Total = all.stats()
-	r.caches.entries.Range(func(name, value any) bool {
-		c := value.(*cache)
-		hits, misses := c.hits.Load(), c.misses.Load()
-		s.Caches[name.(string)] = cacheStats(hits, misses)
-		s.Cache = cacheStats(s.Cache.Hits+hits, s.Cache.Misses+misses)
-		return true
-	})
+	for name, p := range s.Policies {
+		if p.Hits+p.Misses > 0 {
+			s.Caches[name] = p.CacheStats
+			s.Cache = cacheStats(s.Cache.Hits+p.Hits, s.Cache.Misses+p.Misses)
+		}
+	}
 	return s
 }
 

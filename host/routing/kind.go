@@ -104,6 +104,9 @@ func Kinds() []Kind {
 	return []Kind{
 		{Name: "always_use", Policy: AlwaysUse{}, Doc: "One backend for everything. There is no failover: if it is down, operations are Unavailable."},
 		{Name: "first_available", Policy: FirstAvailable{}, Doc: "The first backend that works, in strict order. Reads fail over to the next one; writes always go to the first."},
+		{Name: "custom", Policy: Custom{}, Journal: true, Doc: "An expression over the object, or a planner of the program that embeds the host, says which backend has it."},
+		{Name: "round_robin", Policy: RoundRobin{}, Journal: true, Doc: "Backends take turns: for reads if all have the same data, or for new objects, of which each is then in one of them."},
+		{Name: "shard", Policy: Shard{}, Journal: true, Doc: "Every key belongs to one of several backends, chosen by its hash. If that one is down, its keys are Unavailable."},
 		{Name: "redundant", Policy: Redundant{}, Journal: true, Doc: "Copies of everything at several backends: writes are acknowledged by as many as asked for, and what a backend misses it is given later."},
 	}
 }

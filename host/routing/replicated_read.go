@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
@@ -12,11 +14,11 @@ import (
 // between the look and the read.
 const maxReads = 16
 
-// reading is a Get or Stat under way.
-type reading struct {
+// lookup is a Get or Stat under way.
+type lookup struct {
 	op      event.Op
 	key     string
-	rang    storage.Range
+	wanted  storage.Range
 	match   string // the policy's etag it is pinned to, or ""
 	level   storage.Consistency
 	session *storage.Session
@@ -31,12 +33,14 @@ func (e *replicated) Get(ctx context.Context, key string, opts storage.GetOption
 	if err != nil {
 		return nil, err
 	}
-	q := reading{op: event.OpGet, key: key, rang: opts.Range, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
-	if err := e.read(ctx, set, &q); err != nil {
+	s := &replicaSource{engine: e, ctx: ctx, set: set}
+	q := &s.lookup
+	q.op, q.key, q.wanted, q.match, q.level, q.session = event.OpGet, key, opts.Range, opts.IfMatch, opts.Consistency, opts.Session
+	if err := e.read(ctx, set, q); err != nil {
 		return nil, err
 	}
 	q.reader.Object = q.state.outward()
-	e.guard(ctx, set, &q)
+	s.guard()
 	return q.reader, nil
 }
 
@@ -45,7 +49,7 @@ func (e *replicated) Stat(ctx context.Context, key string, opts storage.StatOpti
 	if err != nil {
 		return storage.Object{}, err
 	}
-	q := reading{op: event.OpStat, key: key, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
+	q := lookup{op: event.OpStat, key: key, match: opts.IfMatch, level: opts.Consistency, session: opts.Session}
 	if err := e.read(ctx, set, &q); err != nil {
 		return storage.Object{}, err
 	}
@@ -53,7 +57,7 @@ func (e *replicated) Stat(ctx context.Context, key string, opts storage.StatOpti
 }
 
 // read finds a copy that may answer q.
-func (e *replicated) read(ctx context.Context, set copySet, q *reading) error {
+func (e *replicated) read(ctx context.Context, set copySet, q *lookup) error {
 	var err error
 	switch {
 	case q.level == storage.ConsistencyStrong:
@@ -61,7 +65,7 @@ func (e *replicated) read(ctx context.Context, set copySet, q *reading) error {
 	case q.level == storage.ConsistencyEventual:
 		err = e.readFirst(ctx, set, q)
 	case set.reading == ReadFirst || set.reading == "":
-		err = e.readFirst(ctx, set, q)
+		err = e.readInTurn(ctx, set, q)
 	default:
 		err = e.readQuorum(ctx, set, q)
 	}
@@ -72,17 +76,33 @@ func (e *replicated) read(ctx context.Context, set copySet, q *reading) error {
 }
 
 // least is the version that the session of q must see.
-func (q *reading) least() storage.Version {
+func (q *lookup) least() storage.Version {
 	if q.session == nil || q.level != storage.ConsistencyReadYourWrites && q.level != storage.ConsistencyCausal {
 		return 0
 	}
 	return q.session.Least(q.key)
 }
 
+// readInTurn begins where set says, unless the key is being written: one replica
+// may have the new version then and another not, and whoever saw the new one
+// must not be shown the old one. So all begin at the first.
+func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) error {
+	if set.start != 0 && e.keys.Interested(q.key) > 0 {
+		set.start = 0
+	}
+	err := e.readFirst(ctx, set, q)
+	if set.start != 0 && e.keys.Interested(q.key) > 0 { // a write has begun meanwhile
+		q.drop()
+		set.start = 0
+		err = e.readFirst(ctx, set, q)
+	}
+	return err
+}
+
 // readFirst asks one replica after another until one may answer: it owes no
 // write of this host that was acknowledged, and has what the session has seen.
 // Eventual waives both. If none can, more of them are asked at once.
-func (e *replicated) readFirst(ctx context.Context, set copySet, q *reading) error {
+func (e *replicated) readFirst(ctx context.Context, set copySet, q *lookup) error {
 	least, eventual := q.least(), q.level == storage.ConsistencyEventual
 	answered := 0
 	var absent, failed *replica
@@ -138,7 +158,7 @@ func (e *replicated) lacks(r *replica, key string) bool {
 }
 
 // open asks one replica. A missing copy is no error but an absent state.
-func (e *replicated) open(ctx context.Context, r *replica, q *reading) error {
+func (e *replicated) open(ctx context.Context, r *replica, q *lookup) error {
 	q.from, q.reader, q.state = r, nil, copyState{}
 	if q.op == event.OpStat {
 		o, err := r.child.Store.Stat(ctx, q.key, storage.StatOptions{})
@@ -148,7 +168,7 @@ func (e *replicated) open(ctx context.Context, r *replica, q *reading) error {
 		q.state = stateOf(o)
 		return nil
 	}
-	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.rang})
+	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.wanted})
 	if err == nil {
 		q.reader, q.state = reader, stateOf(reader.Object)
 		return nil
@@ -170,16 +190,19 @@ func notAbsent(err error) error {
 	return err
 }
 
-// readQuorum asks as many replicas as overlap with every acknowledged write and
-// reads the newest version. A Strong read gives it to as many replicas as a
-// write needs before it answers, so that no later one can find an older.
-func (e *replicated) readQuorum(ctx context.Context, set copySet, q *reading) error {
+// readQuorum asks a quorum and reads the newest version. Where the quorum is what
+// was asked for, that version is first given to as many replicas as make it
+// stable, so that no later read finds an older one; if that cannot be done, a
+// Strong read fails.
+func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) error {
 	least := q.least()
+	need, strong := set.read(), q.level == storage.ConsistencyStrong
+	stable := strong || set.reading == ReadQuorum || set.reading == ReadVerify
+	if stable {
+		need = set.quorum()
+	}
+	failure := errors.New("no replica gives the version that it was seen to have")
 	for range maxReads {
-		need := set.read()
-		if least != 0 {
-			need = max(need, set.write) // a copy at one of them was enough for the session to see
-		}
 		answers, err := e.survey(ctx, set, q.key, need, false)
 		if err != nil {
 			return err
@@ -192,32 +215,39 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *reading) er
 			best = newest(answers)
 		}
 		q.state = best.state
-		if q.level == storage.ConsistencyStrong {
-			if err := e.spread(ctx, set, q.key, answers, set.write, false); err != nil {
+		if stable {
+			err := e.spread(ctx, set, q.key, answers, set.stable(), false)
+			if errors.Is(err, storage.ErrAborted) && ctx.Err() == nil {
+				failure = err
+				continue
+			}
+			if err != nil && (strong || ctx.Err() != nil) {
 				return err
 			}
-		} else if holders(answers, best.state.stamp) < len(answers) {
+		}
+		if holders(answers, best.state.stamp) < len(answers) {
 			e.queue(q.key, nil)
 		}
 		if !best.state.live(time.Now()) {
 			return e.missing(q)
 		}
-		if err := q.pinned(); err != nil || q.op == event.OpStat {
-			return err
+		if q.op == event.OpStat {
+			return q.pinned()
 		}
-		again, err := e.openAny(ctx, set, answers, best.state.stamp, q)
+		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable)
 		if !again {
 			return err
 		}
+		failure = cmp.Or(err, failure)
 	}
-	return storage.Errorf(storage.CodeUnavailable, "policy %q: the object changed %d times while it was being read", e.name, maxReads)
+	return storage.Errorf(storage.CodeUnavailable, "policy %q: the object changed %d times while it was being read: %w", e.name, maxReads, failure)
 }
 
 // openAny opens the value at one of the replicas that were seen to have it;
-// again is set if they have another by now.
-func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *reading) (again bool, err error) {
-	verify := set.reading == ReadVerify && q.rang.IsWhole()
-	for _, a := range answers {
+// again is set if none of them gives it. One that has a newer version by now
+// gives that, once it is stable.
+func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable bool) (again bool, err error) {
+	for i, a := range answers {
 		if a.state.stamp != want {
 			continue
 		}
@@ -227,12 +257,24 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 			}
 			continue
 		}
-		if q.state.stamp != want {
-			q.drop()
-			again = true
-			continue
+		if q.state.stamp.less(want) {
+			continue // it was collected
 		}
-		if verify {
+		if q.state.stamp != want && stable {
+			answers[i].state = q.state
+			if err = e.spread(ctx, set, q.key, answers, set.stable(), false); err != nil {
+				q.drop()
+				return true, err
+			}
+		}
+		if !q.state.live(time.Now()) {
+			q.drop()
+			return false, e.missing(q)
+		}
+		if err := q.pinned(); err != nil {
+			return false, err
+		}
+		if set.reading == ReadVerify && q.wanted.IsWhole() {
 			if err = e.verified(q); err != nil {
 				e.queue(q.key, a.replica)
 				continue
@@ -240,11 +282,11 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 		}
 		return false, nil
 	}
-	return again, err
+	return err == nil || storage.CodeOf(err) != storage.CodeDataLoss, err
 }
 
 // pinned checks the etag that q is pinned to.
-func (q *reading) pinned() error {
+func (q *lookup) pinned() error {
 	if q.match == "" {
 		return nil
 	}
@@ -256,7 +298,7 @@ func (q *reading) pinned() error {
 }
 
 // drop closes a reader that is not wanted.
-func (q *reading) drop() {
+func (q *lookup) drop() {
 	if q.reader != nil {
 		_ = q.reader.Close() // nothing was read from it
 		q.reader = nil
@@ -264,6 +306,6 @@ func (q *reading) drop() {
 }
 
 // missing is the answer for a key that nobody has any more.
-func (e *replicated) missing(q *reading) error {
+func (e *replicated) missing(q *lookup) error {
 	return storage.Errorf(storage.CodeNotFound, "no replica of policy %q has it", e.name)
 }

@@ -17,33 +17,27 @@ import (
 // larger one the read fails as DataLoss at its end.
 const MaxVerified = 1 << 20
 
-// guard makes the reader of q go on at another replica with the same version
-// when its source breaks.
-func (e *replicated) guard(ctx context.Context, set copySet, q *reading) {
-	s := &replicaSource{
-		engine: e, ctx: ctx, set: set, key: q.key, from: q.from, stamp: q.state.stamp,
-		offset: q.reader.Offset, end: q.reader.Offset + q.reader.Length,
-	}
-	q.reader.Wrap(s.wrap)
-	q.reader.OnClose(s.closed)
-}
-
-// replicaSource is the body of a value that several replicas have.
+// replicaSource is a Get, and then the body of its value, which several replicas
+// have.
 type replicaSource struct {
 	io.ReadCloser
+	lookup
 	engine      *replicated
 	ctx         context.Context //nolint:containedctx // that of the read, which governs it to its end
 	set         copySet
-	key         string
-	from        *replica
-	stamp       stamp
-	offset, end int64 // of what is still to be read
-	tried       uint64
+	offset, end int64  // of what is still to be read
+	tried       uint32 // a bit for each replica
 }
 
-func (s *replicaSource) wrap(source io.ReadCloser) io.ReadCloser {
-	s.ReadCloser = source
-	return s
+// guard makes the reader go on at another replica with the same version when its
+// source breaks.
+func (s *replicaSource) guard() {
+	s.offset, s.end = s.reader.Offset, s.reader.Offset+s.reader.Length
+	s.reader.Wrap(func(source io.ReadCloser) io.ReadCloser {
+		s.ReadCloser = source
+		return s
+	})
+	s.reader.OnClose(s.closed)
 }
 
 func (s *replicaSource) Read(p []byte) (int, error) {
@@ -70,8 +64,8 @@ func (s *replicaSource) elsewhere(cause error) bool {
 		if s.tried&(1<<r.index) != 0 || !s.engine.usable(r) {
 			continue
 		}
-		q := reading{op: event.OpGet, key: s.key, rang: storage.RangeOf(s.offset, s.end-s.offset)}
-		if err := s.engine.open(s.ctx, r, &q); err != nil || q.reader == nil || q.state.stamp != s.stamp {
+		q := lookup{op: event.OpGet, key: s.key, wanted: storage.RangeOf(s.offset, s.end-s.offset)}
+		if err := s.engine.open(s.ctx, r, &q); err != nil || q.reader == nil || q.state.stamp != s.state.stamp {
 			q.drop()
 			s.tried |= 1 << r.index
 			continue
@@ -93,7 +87,7 @@ func (s *replicaSource) closed(_ int64, err error) {
 
 // verified compares the SHA-256 of what q is going to give: before it gives
 // anything if the value is small, else at its end.
-func (e *replicated) verified(q *reading) error {
+func (e *replicated) verified(q *lookup) error {
 	want := q.state.object.Metadata[metaSHA256]
 	if want == "" {
 		return nil // it was not written through a policy

@@ -98,7 +98,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	if !w.cond.IsNone() {
 		return e.decide(ctx, set, w)
 	}
-	answers, err := e.survey(ctx, set, w.key, set.read(), false)
+	answers, err := e.survey(ctx, set, w.key, set.quorum(), false)
 	if err != nil {
 		return before, unsure(err, false)
 	}
@@ -120,12 +120,12 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 func (e *replicated) decide(ctx context.Context, set copySet, w *write) (before copyState, err error) {
 	primary := set.primary()
 	for range maxDecisions {
-		answers, err := e.survey(ctx, set, w.key, set.read(), true)
+		answers, err := e.survey(ctx, set, w.key, set.quorum(), true)
 		if err != nil {
 			return before, unsure(err, false)
 		}
 		before = newest(answers).state
-		if err := e.spread(ctx, set, w.key, answers, set.write, true); err != nil {
+		if err := e.spread(ctx, set, w.key, answers, set.stable(), true); err != nil {
 			return before, unsure(err, false)
 		}
 		current := ""

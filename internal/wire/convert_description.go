@@ -29,6 +29,9 @@ func UnmarshalDescription(data []byte) (*Description, error) {
 }
 
 func descriptionToProto(d *Description) (*pluginv1.DescribeResponse, error) {
+	if err := d.Config.CheckForPlugin(); err != nil { // the protocol has no words for it
+		return nil, fmt.Errorf("the configuration schema: %w", err)
+	}
 	config, err := schemaToProto(d.Config)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration schema: %w", err)

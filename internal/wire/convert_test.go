@@ -66,6 +66,19 @@ func TestDescriptionsAreKeptWhole(t *testing.T) {
 	}
 }
 
+func TestSchemasWithWhatOnlyAHostKnowsAreNotSent(t *testing.T) {
+	for _, attribute := range []schema.Attribute{
+		{Name: "place", Type: schema.String, Expr: true},
+		{Name: "backend", Type: schema.String, Ref: true},
+	} {
+		d := fullDescription()
+		d.Config = &schema.Schema{Attributes: []schema.Attribute{attribute}}
+		if _, err := MarshalDescription(d); err == nil || !strings.Contains(err.Error(), attribute.Name) {
+			t.Errorf("%+v: got %v", attribute, err)
+		}
+	}
+}
+
 func TestHostileSchemasAreRefused(t *testing.T) {
 	deep := &pluginv1.Schema{}
 	for range 40 {

@@ -22,6 +22,25 @@ const (
 // before any other use.
 func (s *Schema) Check() error { return s.check(0) }
 
+// CheckForPlugin reports whether a schema uses what has a meaning in the host's
+// own blocks alone: references and expressions. A plugin's schema must not.
+func (s *Schema) CheckForPlugin() error {
+	for i := range s.Attributes {
+		switch a := &s.Attributes[i]; {
+		case a.Ref:
+			return fmt.Errorf("attribute %q: ref is for the policies of the host, which alone knows its backends", a.Name)
+		case a.Expr:
+			return fmt.Errorf("attribute %q: expr is for the policies of the host, which alone evaluates expressions", a.Name)
+		}
+	}
+	for i := range s.Blocks {
+		if err := s.Blocks[i].Body.CheckForPlugin(); err != nil {
+			return fmt.Errorf("block %q: %w", s.Blocks[i].Name, err)
+		}
+	}
+	return nil
+}
+
 func (s *Schema) check(depth int) error {
 	if depth > maxBlockDepth {
 		return fmt.Errorf("blocks are nested more than %d deep", maxBlockDepth)
@@ -70,6 +89,10 @@ func (a *Attribute) check() error {
 		return fmt.Errorf("ref is for strings, lists and maps of strings, not for %s", a.Type)
 	case a.Path && a.Ref:
 		return errors.New("path and ref exclude each other")
+	case a.Expr && a.Type != String:
+		return fmt.Errorf("expr is for strings, not for %s", a.Type)
+	case a.Expr && (a.Path || a.Ref || a.Sensitive || a.Enum != nil || a.Pattern != "" || a.Default != cty.NilVal):
+		return errors.New("expr excludes path, ref, sensitive, enum, pattern and default")
 	case a.Enum != nil && !text:
 		return fmt.Errorf("enum is for strings, not for %s", a.Type)
 	case a.Pattern != "" && !text:

@@ -21,6 +21,8 @@
 //	  path                a file or directory, made absolute against the
 //	                      directory of the configuration file
 //	  ref                 a reference to a backend or policy (host side only)
+//	  expr                an expression that places objects: the field gets its
+//	                      source text (host side only)
 //	default:"…"           the value if none is given: a scalar as the operator
 //	                      would write it, a list as "a,b", a map as "k=v,k=v"
 //	enum:"a,b"            the strings allowed

@@ -176,6 +176,30 @@ func TestReflectNamesTheFieldOfABadTag(t *testing.T) {
 		{"path of a number", struct {
 			A int `stowage:"a,path"`
 		}{}, []string{"path and ref are for strings"}},
+		{"expression that is a list", struct {
+			A []string `stowage:"a,expr"`
+		}{}, []string{"expr is for strings, not for list(string)"}},
+		{"expression that is a number", struct {
+			A int `stowage:"a,expr"`
+		}{}, []string{"expr is for strings, not for integer"}},
+		{"expression and reference", struct {
+			A string `stowage:"a,expr,ref"`
+		}{}, []string{"expr excludes"}},
+		{"expression and path", struct {
+			A string `stowage:"a,expr,path"`
+		}{}, []string{"expr excludes"}},
+		{"secret expression", struct {
+			A string `stowage:"a,expr,sensitive"`
+		}{}, []string{"expr excludes"}},
+		{"expression with an enum", struct {
+			A string `stowage:"a,expr" enum:"a,b"`
+		}{}, []string{"expr excludes"}},
+		{"expression with a pattern", struct {
+			A string `stowage:"a,expr" pattern:"a"`
+		}{}, []string{"expr excludes"}},
+		{"expression with a default", struct {
+			A string `stowage:"a,expr" default:"backend.disk"`
+		}{}, []string{"expr excludes"}},
 		{"sensitive block", struct {
 			A retry `stowage:"a,sensitive"`
 		}{}, []string{".A", "not for blocks"}},
@@ -200,5 +224,33 @@ func TestReflectNamesTheFieldOfABadTag(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSchemasOfPluginsHaveNeitherReferencesNorExpressions(t *testing.T) {
+	type ref struct {
+		A string `stowage:"a,ref"`
+	}
+	type expr struct {
+		A string `stowage:"a,expr,required"`
+	}
+	type nested struct {
+		Inner []expr `stowage:"inner"`
+	}
+	for config, want := range map[any]string{
+		&ref{}:    `attribute "a": ref is for the policies of the host`,
+		&expr{}:   `attribute "a": expr is for the policies of the host`,
+		&nested{}: `block "inner": attribute "a": expr`,
+	} {
+		s, err := schema.Reflect(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CheckForPlugin(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%T: got %v, want %q", config, err, want)
+		}
+	}
+	if err := reflectEverything(t).CheckForPlugin(); err != nil {
+		t.Errorf("an ordinary schema is refused: %v", err)
 	}
 }

@@ -37,6 +37,10 @@ type Attribute struct {
 	// "backend.NAME" or "policy.NAME". Of type string, list(string) or
 	// map(string).
 	Ref bool
+	// Expr marks an expression that is evaluated later, for each object, and
+	// not when the configuration is read: the value is its source text. Of type
+	// string.
+	Expr bool
 
 	// Enum lists the values allowed, nil for any. Only for strings.
 	Enum []string

@@ -34,8 +34,8 @@ func parseFieldTag(field reflect.StructField) (tag fieldTag, skip bool, err erro
 	parts := strings.Split(text, ",")
 	tag = fieldTag{name: parts[0], flags: parts[1:]}
 	for _, flag := range tag.flags {
-		if !slices.Contains([]string{"required", "sensitive", "path", "ref"}, flag) {
-			return tag, false, fmt.Errorf("unknown flag %q in the stowage tag: want required, sensitive, path or ref", flag)
+		if !slices.Contains([]string{"required", "sensitive", "path", "ref", "expr"}, flag) {
+			return tag, false, fmt.Errorf("unknown flag %q in the stowage tag: want required, sensitive, path, ref or expr", flag)
 		}
 	}
 	return tag, false, nil
@@ -50,6 +50,7 @@ func attributeOf(tag fieldTag, t Type, tags reflect.StructTag) (Attribute, error
 		Sensitive: tag.has("sensitive"),
 		Path:      tag.has("path"),
 		Ref:       tag.has("ref"),
+		Expr:      tag.has("expr"),
 		Pattern:   tags.Get("pattern"),
 		Doc:       tags.Get("doc"),
 	}

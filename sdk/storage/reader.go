@@ -40,12 +40,29 @@ func NewBytesReader(obj Object, r Range, value []byte) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewReader(obj, offset, length, io.NopCloser(bytes.NewReader(value[offset:offset+length]))), nil
+	held := &heldReader{Reader: Reader{Object: obj, Offset: offset, Length: length, left: length}}
+	held.bytes.Reset(value[offset : offset+length])
+	held.body = &held.bytes
+	return &held.Reader, nil
 }
+
+// heldReader is a Reader and its body in one piece of memory.
+type heldReader struct {
+	Reader
+	bytes heldBytes
+}
+
+type heldBytes struct{ bytes.Reader }
+
+func (*heldBytes) Close() error { return nil }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.err != nil {
+		return 0, r.err
+	}
+	if r.body == nil {
+		r.err = Errorf(CodeInvalidArgument, "read after close")
 		return 0, r.err
 	}
 	if r.left == 0 {
@@ -101,9 +118,6 @@ func (r *Reader) Close() error {
 	read, failure := r.Length-r.left, r.err
 	if failure == io.EOF { //nolint:errorlint // Read keeps io.EOF itself
 		failure = nil
-	}
-	if r.err == nil {
-		r.err = Errorf(CodeInvalidArgument, "read after close")
 	}
 	err := body.Close()
 	for _, f := range r.done {
