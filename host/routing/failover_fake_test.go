@@ -3,11 +3,9 @@ package routing
 import (
 	"context"
 	"io"
-	"strings"
+	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/host/journal"
@@ -18,22 +16,42 @@ import (
 // can be broken.
 type ladder struct {
 	*testing.T
+	dir   string // of the journal
+	bytes int    // that it may keep for a child
 	env   Env
 	all   []*switched
 	store storage.Store
 
-	mu   sync.Mutex
-	told map[event.PolicyEvent][]event.PolicyInfo
-	over []event.FailoverInfo
+	mu      sync.Mutex
+	changed *sync.Cond
+	events  []event.PolicyInfo
+	over    []event.FailoverInfo
 }
 
 func newLadder(t *testing.T) *ladder {
-	l := &ladder{T: t, told: map[event.PolicyEvent][]event.PolicyInfo{}}
-	l.env = Env{Journal: openJournal(t, t.TempDir()), SpoolDir: t.TempDir(), Listener: event.Listener{
+	l := &ladder{T: t, dir: t.TempDir()}
+	l.changed = sync.NewCond(&l.mu)
+	for range names {
+		l.all = append(l.all, newSwitched(t))
+	}
+	l.open(l.dir, FirstAvailable{Writes: WritesFailover})
+	t.Cleanup(l.close)
+	return l
+}
+
+// open opens the journal in dir and builds the policy.
+func (l *ladder) open(dir string, o FirstAvailable) {
+	l.Helper()
+	j, err := journal.Open(dir, journal.Options{MaxBytes: int64(l.bytes)})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.dir, l.env = dir, Env{Journal: j, SpoolDir: l.TempDir(), Listener: event.Listener{
 		Policy: func(i event.PolicyInfo) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.told[i.Event] = append(l.told[i.Event], i)
+			l.events = append(l.events, i)
+			l.changed.Broadcast()
 		},
 		Failover: func(i event.FailoverInfo) {
 			l.mu.Lock()
@@ -41,16 +59,6 @@ func newLadder(t *testing.T) *ladder {
 			l.over = append(l.over, i)
 		},
 	}}
-	for range names {
-		l.all = append(l.all, newSwitched(t))
-	}
-	l.open(FirstAvailable{Writes: WritesFailover})
-	t.Cleanup(l.close)
-	return l
-}
-
-func (l *ladder) open(o FirstAvailable) {
-	l.Helper()
 	if o.Order == nil {
 		o.Order = names
 	}
@@ -58,11 +66,9 @@ func (l *ladder) open(o FirstAvailable) {
 	for i, s := range l.all {
 		children = append(children, s.child(names[i]))
 	}
-	s, err := o.Build("p", l.env, Children(children...))
-	if err != nil {
+	if l.store, err = o.Build("p", l.env, Children(children...)); err != nil {
 		l.Fatal(err)
 	}
-	l.store = s
 }
 
 func (l *ladder) close() {
@@ -70,14 +76,30 @@ func (l *ladder) close() {
 	if err := l.store.Close(context.WithoutCancel(l.Context())); err != nil {
 		l.Error(err)
 	}
+	_ = l.env.Journal.Close() // it is broken on purpose in some
 }
 
-// restart ends the policy, which is as good as ending the host: the journal is
-// all it remembers.
-func (l *ladder) restart(o FirstAvailable) {
+// kill ends the host as SIGKILL does, and starts it again: what the journal has on
+// disk is all that is left of it. afterwards is called before it starts.
+func (l *ladder) kill(o FirstAvailable, afterwards ...func()) {
 	l.Helper()
+	left := l.TempDir()
+	if err := os.CopyFS(left, os.DirFS(l.dir)); err != nil {
+		l.Fatal(err)
+	}
+	for _, f := range afterwards {
+		f()
+	}
 	l.close()
-	l.open(o)
+	l.open(left, o)
+}
+
+// breakJournal makes it refuse to remember anything more.
+func (l *ladder) breakJournal() {
+	l.Helper()
+	if err := l.env.Journal.Close(); err != nil {
+		l.Fatal(err)
+	}
 }
 
 func (l *ladder) down(i int) { l.all[i].fail(storage.CodeUnavailable) }
@@ -97,46 +119,79 @@ func (l *ladder) delete(key string) storage.Deleted {
 	return d
 }
 
-// reads checks what a read of each level gives: a value, or "" for NotFound.
+// levels at which reads must see every acknowledged write.
+func levels() []storage.Consistency {
+	return []storage.Consistency{storage.ConsistencyDefault, storage.ConsistencyStrong}
+}
+
+// reads checks what all reads give: a value, or "" for NotFound.
 func (l *ladder) reads(key, want string) {
 	l.Helper()
-	for _, level := range []storage.Consistency{storage.ConsistencyDefault, storage.ConsistencyStrong} {
+	for _, level := range levels() {
 		got, err := read(l, l.store, key, storage.GetOptions{Consistency: level})
+		results, batchErr := l.store.Batch(l.Context(), []storage.BatchOp{{Kind: storage.BatchGet, Key: key}}, storage.BatchOptions{Consistency: level})
+		if batchErr != nil {
+			l.Fatal(batchErr)
+		}
+		_, statErr := l.store.Stat(l.Context(), key, storage.StatOptions{Consistency: level})
 		if want == "" {
 			wantCode(l, err, storage.CodeNotFound)
-		} else if err != nil || got != want {
-			l.Errorf("a %v read gives %q, %v; want %q", level, got, err, want)
+			wantCode(l, results[0].Err, storage.CodeNotFound)
+			wantCode(l, statErr, storage.CodeNotFound)
+		} else if err != nil || got != want || string(results[0].Value) != want || statErr != nil {
+			l.Errorf("a %v read gives %q, %v; a batch %q, %v; stat %v; want %q", level, got, err, results[0].Value, results[0].Err, statErr, want)
 		}
 	}
 }
 
-func (l *ladder) unreadable(key string, code storage.Code) {
+func (l *ladder) unreadable(key string, code storage.Code) (err error) {
 	l.Helper()
-	for _, level := range []storage.Consistency{storage.ConsistencyDefault, storage.ConsistencyStrong} {
-		got, err := read(l, l.store, key, storage.GetOptions{Consistency: level})
-		if err == nil {
-			l.Fatalf("a %v read gives %q", level, got)
-		}
+	for _, level := range levels() {
+		_, err = read(l, l.store, key, storage.GetOptions{Consistency: level})
 		wantCode(l, err, code)
+		_, statErr := l.store.Stat(l.Context(), key, storage.StatOptions{Consistency: level})
+		wantCode(l, statErr, code)
 	}
+	return err
 }
 
-// owes checks how many keys are owed to each child.
-func (l *ladder) owes(want ...int) {
+// owed checks how many keys each child misses.
+func (l *ladder) owed(want ...int) {
 	l.Helper()
 	for i, b := range l.store.(Reporter).Backlogs() {
-		if b.Target != names[i] || b.Entries != want[i] {
-			l.Errorf("%s is owed %d, want %d", b.Target, b.Entries, want[i])
+		if b.Target != names[i] || b.Entries != want[i] || b.Dirty {
+			l.Errorf("%s misses %d keys, want %d", b.Target, b.Entries, want[i])
 		}
 	}
 }
 
-// replayed waits until a child is owed nothing.
-func (l *ladder) replayed(i int) {
+// replayed waits until no child misses anything.
+func (l *ladder) replayed() {
 	l.Helper()
-	for l.store.(Reporter).Backlogs()[i].Entries > 0 {
-		time.Sleep(time.Millisecond)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		left := 0
+		for _, b := range l.store.(Reporter).Backlogs() {
+			left += b.Entries
+		}
+		if left == 0 {
+			return
+		}
+		l.changed.Wait()
 	}
+}
+
+// happened counts what the policy told of.
+func (l *ladder) happened(what event.PolicyEvent) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events {
+		if e.Event == what {
+			n++
+		}
+	}
+	return n
 }
 
 // holds checks what a child itself has: "" for nothing.
@@ -148,6 +203,19 @@ func (l *ladder) holds(i int, key, want string) {
 	} else if err != nil || got != want {
 		l.Errorf("%s has %q, %v; want %q", names[i], got, err, want)
 	}
+}
+
+func (l *ladder) list(opts storage.ListOptions) ([]string, storage.Page) {
+	l.Helper()
+	page, err := l.store.List(l.Context(), opts)
+	if err != nil {
+		l.Fatal(err)
+	}
+	keys := []string{}
+	for _, o := range page.Objects {
+		keys = append(keys, o.Key)
+	}
+	return keys, page
 }
 
 // restless is a primary that refuses every other unconditional write of a key.
@@ -183,13 +251,9 @@ func (s *restless) Delete(ctx context.Context, key string, opts storage.DeleteOp
 	return s.Store.Delete(ctx, key, opts)
 }
 
-func (s *restless) Batch(ctx context.Context, ops []storage.BatchOp, opts storage.BatchOptions) ([]storage.BatchResult, error) {
-	results, err := s.Store.Batch(ctx, ops, opts)
-	return results, err
+// openSmall opens a journal that holds two debts for each child.
+func (l *ladder) openSmall() {
+	l.Helper()
+	l.bytes = 2 * (64 + len("k"+"has backend.b"))
+	l.open(l.TempDir(), FirstAvailable{Writes: WritesFailover})
 }
-
-var (
-	_ = strings.NewReader
-	_ = synctest.Wait
-	_ journal.Backlog
-)
