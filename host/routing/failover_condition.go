@@ -95,7 +95,7 @@ func (f *failover) together(ctx context.Context, op event.Op, keys []string, ops
 		return nil, stays(ctx, err)
 	}
 	defer unlock()
-	results, err := run(withoutETags(ops))
+	results, err := run(asNewOps(ops))
 	if err != nil {
 		return nil, stays(ctx, err)
 	}

@@ -16,6 +16,22 @@ const (
 	metaModified = storage.ReservedMetadataPrefix + "modified"
 )
 
+// metaStandIn marks what the policy itself gave to another child than the
+// primary. Once nothing is owed for the key, nobody can tell whether that is
+// still the newest version, unless it is remembered what was written last.
+const metaStandIn = storage.ReservedMetadataPrefix + "stand-in"
+
+// standIn is the metadata of a new version for c.
+func standIn(all map[string]string, c *candidate) map[string]string {
+	if c.index == 0 {
+		return all
+	}
+	m := make(map[string]string, len(all)+1)
+	maps.Copy(m, all)
+	m[metaStandIn] = "1"
+	return m
+}
+
 func (c *candidate) outward(o storage.Object) storage.Object {
 	known := o.Metadata[metaETag]
 	if !c.copies || known == "" {
@@ -67,22 +83,24 @@ func (c *candidate) failed(ctx context.Context, err error, op, key string) error
 func copyMetadata(o storage.Object, to *candidate) map[string]string {
 	m := make(map[string]string, len(o.Metadata)+2)
 	maps.Copy(m, o.Metadata)
-	for _, name := range []string{metaWriteID, metaETag, metaModified} {
+	for _, name := range []string{metaWriteID, metaETag, metaModified, metaStandIn} {
 		delete(m, name)
 	}
 	if !to.owns(o.ETag) {
 		m[metaETag], m[metaModified] = o.ETag, o.ModTime.UTC().Format(time.RFC3339Nano)
 	}
-	return m
+	return standIn(m, to)
 }
 
-// withoutETag is the metadata of a new version: its etag is new as well.
-func withoutETag(all map[string]string) map[string]string {
-	if _, has := all[metaETag]; !has {
+// asNew is the caller's metadata for a new version: what a policy above took over
+// from another version does not hold for it.
+func asNew(all map[string]string) map[string]string {
+	if all[metaETag] == "" && all[metaStandIn] == "" {
 		return all
 	}
 	all = maps.Clone(all)
-	delete(all, metaETag)
-	delete(all, metaModified)
+	for _, name := range []string{metaETag, metaModified, metaStandIn} {
+		delete(all, name)
+	}
 	return all
 }

@@ -2,7 +2,9 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"testing"
@@ -83,15 +85,27 @@ func (l *ladder) close() {
 // disk is all that is left of it. afterwards is called before it starts.
 func (l *ladder) kill(o FirstAvailable, afterwards ...func()) {
 	l.Helper()
-	left := l.TempDir()
-	if err := os.CopyFS(left, os.DirFS(l.dir)); err != nil {
-		l.Fatal(err)
-	}
+	left := l.image()
 	for _, f := range afterwards {
 		f()
 	}
 	l.close()
 	l.open(left, o)
+}
+
+// image copies what the journal has on disk.
+func (l *ladder) image() string {
+	l.Helper()
+	for {
+		left := l.TempDir()
+		err := os.CopyFS(left, os.DirFS(l.dir))
+		if err == nil {
+			return left
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // the database replaced a file meanwhile
+			l.Fatal(err)
+		}
+	}
 }
 
 // breakJournal makes it refuse to remember anything more.

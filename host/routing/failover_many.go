@@ -64,15 +64,15 @@ func (f *failover) asOne(ctx context.Context, ops []storage.BatchOp, opts storag
 			return nil, errByOne()
 		}
 	}
-	return f.firstAvailable.Batch(ctx, withoutETags(ops), opts)
+	return f.firstAvailable.Batch(ctx, asNewOps(ops), opts)
 }
 
 func errByOne() error { return storage.Errorf(storage.CodeUnavailable, "the batch is done by one") }
 
-func withoutETags(ops []storage.BatchOp) []storage.BatchOp {
+func asNewOps(ops []storage.BatchOp) []storage.BatchOp {
 	ops = slices.Clone(ops)
 	for i := range ops {
-		ops[i].Put.Metadata = withoutETag(ops[i].Put.Metadata)
+		ops[i].Put.Metadata = asNew(ops[i].Put.Metadata)
 	}
 	return ops
 }

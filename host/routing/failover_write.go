@@ -10,7 +10,7 @@ import (
 )
 
 func (f *failover) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (storage.PutResult, error) {
-	opts.Metadata = withoutETag(opts.Metadata)
+	opts.Metadata = asNew(opts.Metadata)
 	s, err := newSpool(f.env.SpoolDir, body)
 	if err != nil {
 		return storage.PutResult{}, unsure(err, false)
@@ -23,6 +23,8 @@ func (f *failover) Put(ctx context.Context, key string, body io.Reader, opts sto
 	var res storage.PutResult
 	w := &transfer{op: event.OpPut, key: key, vanishes: opts.TTL != 0}
 	w.send = func(c *candidate) (whereabouts, error) {
+		opts := opts
+		opts.Metadata = standIn(opts.Metadata, c)
 		res, err = c.child.Store.Put(ctx, key, s.open(), opts)
 		return whereabouts{state: present, expires: res.Object.ExpiresAt}, err
 	}
