@@ -26,8 +26,11 @@ func (w *writes) note(key string, now written) {
 }
 
 // allow reports whether o may be shown in the place of what was written last:
-// it has the same bytes, or nothing is remembered.
+// it has the same bytes, or nothing is remembered. A stand-in has to be
+// remembered.
 func (w *writes) allow(o storage.Object) bool {
-	was, known := w.get(o.Key)
-	return !known || was == written{true, o.Size, o.CRC32C}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was, known := w.last[o.Key]
+	return !known && o.Metadata[metaStandIn] == "" || known && was == written{true, o.Size, o.CRC32C}
 }
