@@ -50,7 +50,7 @@ type opened struct {
 type judgement uint8
 
 const (
-	replaced judgement = iota // or may be at any moment
+	replaced  judgement = iota // or may be at any moment
 	uncertain                  // the source must be asked
 	current
 )

@@ -29,8 +29,6 @@ func (w *writes) note(key string, now written) {
 // it has the same bytes, or nothing is remembered. A stand-in has to be
 // remembered.
 func (w *writes) allow(o storage.Object) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	was, known := w.last[o.Key]
+	was, known := w.get(o.Key)
 	return !known && o.Metadata[metaStandIn] == "" || known && was == written{true, o.Size, o.CRC32C}
 }
