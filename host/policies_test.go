@@ -65,7 +65,7 @@ func TestASecondHostWithTheSameDataDirDoesNotStart(t *testing.T) {
 
 func TestAJournalIsKeptOnlyByPoliciesThatNeedOne(t *testing.T) {
 	for policy, want := range map[string]bool{
-		"policy \"always_use\" \"p\" { backend = backend.b }": false,
+		"policy \"always_use\" \"p\" { backend = backend.b }":   false,
 		"policy \"redundant\" \"p\" { replicas = [backend.b] }": true,
 	} {
 		path := write(t, "host { plugin_dirs = [] }\nbackend \"b\" { plugin = \"local\" }\nroute \"\" { to = policy.p }\n%s", policy)

@@ -59,7 +59,11 @@ func TestASessionGoesInAndOutOfEveryOperation(t *testing.T) {
 	seen.Observe("a", 5)
 	seen.Observe("", 5)
 	for _, c := range [][2]string{
-		{"PUT", "/v1/objects/a"}, {"GET", "/v1/objects/a"}, {"HEAD", "/v1/objects/a"}, {"GET", "/v1/objects"}, {"DELETE", "/v1/objects/a"},
+		{"PUT", "/v1/objects/a"},
+		{"GET", "/v1/objects/a"},
+		{"HEAD", "/v1/objects/a"},
+		{"GET", "/v1/objects"},
+		{"DELETE", "/v1/objects/a"},
 		{"GET", "/v1/objects/a"}, // also with an error
 	} {
 		a := f.do(c[0], c[1], "", "Stowage-Session: "+seen.Token(), "Stowage-Consistency: causal")
