@@ -32,6 +32,10 @@ func BenchmarkGet(b *testing.B) {
 		"always_use":      AlwaysUse{Backend: names[0]},
 		"first_available": FirstAvailable{Order: names},
 		"redundant":       Redundant{Replicas: names},
+		"shard":           Shard{Shards: names},
+		"placement":       RoundRobin{Backends: names, Mode: RoundRobinPlacement},
+		"custom static":   Custom{Place: `startswith(key, "some/") ? backend.a : backend.b`},
+		"custom dynamic":  Custom{Place: `size > 1048576 ? backend.a : backend.b`},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var children []Child

@@ -11,10 +11,10 @@ import (
 
 // candidate is a child of first_available and what is known of its health.
 type candidate struct {
-	child    Child
+	marked
 	index    int
 	holdDown time.Duration
-	mark     string // begins its etags
+	copies   bool // it may have objects that another child took; see metaETag
 
 	epoch  time.Time
 	away   atomic.Int64 // since when it is down, as time after epoch; 0: it serves
@@ -22,7 +22,7 @@ type candidate struct {
 }
 
 func newCandidate(c Child, index int, holdDown time.Duration) *candidate {
-	return &candidate{child: c, index: index, holdDown: holdDown, mark: etagMark(c.Name), epoch: time.Now()}
+	return &candidate{marked: newMarked(c), index: index, holdDown: holdDown, epoch: time.Now()}
 }
 
 func (c *candidate) now() int64 { return max(1, int64(time.Since(c.epoch))) }

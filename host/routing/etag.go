@@ -22,9 +22,15 @@ const (
 	alien = "no-such-version."
 )
 
-func etagMark(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return hex.EncodeToString(sum[:4])
+// marked is a child whose etags are told from those of the others.
+type marked struct {
+	child Child
+	mark  string // begins its etags
+}
+
+func newMarked(c Child) marked {
+	sum := sha256.Sum256([]byte(c.Name))
+	return marked{child: c, mark: hex.EncodeToString(sum[:4])}
 }
 
 func hashed(etag string) string {
@@ -33,7 +39,7 @@ func hashed(etag string) string {
 }
 
 // qualify is the policy's etag for one of the child's.
-func (c *candidate) qualify(etag string) string {
+func (c *marked) qualify(etag string) string {
 	if etag == "" {
 		return ""
 	}
@@ -44,12 +50,12 @@ func (c *candidate) qualify(etag string) string {
 }
 
 // owns reports whether etag is one of the child's.
-func (c *candidate) owns(etag string) bool {
+func (c *marked) owns(etag string) bool {
 	return strings.HasPrefix(etag, c.mark+markPlain) || strings.HasPrefix(etag, c.mark+markHashed)
 }
 
 // outward is an object of the child as callers of the policy see it.
-func (c *candidate) outward(o storage.Object) storage.Object {
+func (c *marked) outward(o storage.Object) storage.Object {
 	o.ETag = c.qualify(o.ETag)
 	return o
 }
@@ -57,7 +63,7 @@ func (c *candidate) outward(o storage.Object) storage.Object {
 // inward is what the child is asked for when a caller asks for etag: the
 // child's own, or one that it does not have. Only a hashed one needs to ask
 // the child which that is.
-func (c *candidate) inward(ctx context.Context, key, etag string) (string, error) {
+func (c *marked) inward(ctx context.Context, key, etag string) (string, error) {
 	if etag == "" {
 		return "", nil
 	}
@@ -77,10 +83,19 @@ func (c *candidate) inward(ctx context.Context, key, etag string) (string, error
 }
 
 // condition is the child's condition for one of the policy's.
-func (c *candidate) condition(ctx context.Context, key string, cond storage.Condition) (storage.Condition, error) {
+func (c *marked) condition(ctx context.Context, key string, cond storage.Condition) (storage.Condition, error) {
 	if cond.Kind != storage.ConditionETag {
 		return cond, nil
 	}
 	etag, err := c.inward(ctx, key, cond.ETag)
 	return storage.IfETag(etag), err
+}
+
+// failure is an error of this child as the policy's callers see it.
+func (c *marked) failure(err error, op, key string) error {
+	e := storage.AsError(storage.Annotate(err, op, key))
+	if e.Current != "" {
+		e.Current = c.qualify(e.Current)
+	}
+	return e
 }

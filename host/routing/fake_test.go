@@ -162,6 +162,20 @@ func (s *switched) Batch(ctx context.Context, ops []storage.BatchOp, opts storag
 	return s.Store.Batch(ctx, ops, opts)
 }
 
+func (s *switched) Copy(ctx context.Context, src, dst string, opts storage.CopyOptions) (storage.PutResult, error) {
+	if err := s.broken(); err != nil {
+		return storage.PutResult{}, err
+	}
+	return s.Store.Copy(ctx, src, dst, opts)
+}
+
+func (s *switched) Commit(ctx context.Context, tx storage.Transaction) ([]storage.BatchResult, error) {
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	return s.Store.Commit(ctx, tx)
+}
+
 func (s *switched) CheckHealth(context.Context) error { return s.broken() }
 
 func put(t testing.TB, s storage.Store, key, value string) storage.Object {

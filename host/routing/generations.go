@@ -50,8 +50,8 @@ type opened struct {
 type judgement uint8
 
 const (
-	replaced judgement = iota // or may be at any moment
-	doubtful                  // the source must be asked
+	replaced  judgement = iota // or may be at any moment
+	uncertain                  // the source must be asked
 	current
 )
 
@@ -86,7 +86,7 @@ func (g *generations) judge(key string, seq uint64, now int64) judgement {
 	case now < last.doubt || known && seq < last.seq:
 		return replaced
 	case seq < last.seq || seq < g.gap || seq == 0:
-		return doubtful
+		return uncertain
 	default:
 		return current
 	}

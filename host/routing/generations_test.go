@@ -24,18 +24,18 @@ func TestGenerationsJudgeWhatWasRead(t *testing.T) {
 		{"it was written", func(g *generations) { g.wrote("k", writeDone, now) }, replaced},
 		{"a write failed", func(g *generations) { g.wrote("k", writeFailed, now) }, replaced},
 		{"somebody else changed it", func(g *generations) { g.changed("k") }, replaced},
-		{"changes were missed", func(g *generations) { g.missed() }, doubtful},
+		{"changes were missed", func(g *generations) { g.missed() }, uncertain},
 		{"it was written and forgotten", func(g *generations) {
 			g.wrote("k", writeDone, now)
 			for i := range g.recent.limit {
 				g.wrote(fmt.Sprint(i), writeDone, now)
 			}
-		}, doubtful},
+		}, uncertain},
 		{"others were forgotten", func(g *generations) {
 			for i := range 2 * g.recent.limit {
 				g.wrote(fmt.Sprint(i), writeDone, now)
 			}
-		}, doubtful},
+		}, uncertain},
 		{"a write is under way, and forgotten", func(g *generations) {
 			g.begin("k")
 			for i := range g.recent.limit {

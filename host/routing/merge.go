@@ -287,7 +287,7 @@ func (p *childPages) peek(ctx context.Context, after storage.ListPosition) (*ent
 		opts.Token = token
 		page, err := p.store.List(ctx, opts)
 		if err != nil {
-			return err
+			return blame(err, p.name)
 		}
 		p.at, p.next, p.loaded = token, page.NextToken, true
 		p.failed = noted(p.failed, page.FailedBackends...)

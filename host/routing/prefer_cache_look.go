@@ -87,7 +87,7 @@ func (p *preferCache) judge(key string, s cacheStamp, now int64) cachedState {
 	switch p.written.good(key, seq, now) {
 	case replaced:
 		return useless
-	case doubtful:
+	case uncertain:
 		return unchecked
 	}
 	if now < s.fresh {

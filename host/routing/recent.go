@@ -1,5 +1,7 @@
 package routing
 
+import "sync"
+
 // recent is a map of the keys that were noted last. When there are more than its
 // limit, that which came first is forgotten. It is not safe for concurrent use.
 type recent[V any] struct {
@@ -26,4 +28,29 @@ func (r *recent[V]) note(key string, v V) (forgotten V, any bool) {
 	}
 	r.last[key] = v
 	return forgotten, any
+}
+
+// remembered is a recent that is safe for concurrent use.
+type remembered[V any] struct {
+	mu     sync.Mutex
+	recent recent[V]
+}
+
+func newRemembered[V any](limit int) *remembered[V] {
+	return &remembered[V]{recent: newRecent[V](limit)}
+}
+
+func (r *remembered[V]) get(key string) (v V, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, known = r.recent.last[key]
+	return v, known
+}
+
+// update replaces what is remembered of key by what change makes of it.
+func (r *remembered[V]) update(key string, change func(was V, known bool) V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was, known := r.recent.last[key]
+	r.recent.note(key, change(was, known))
 }

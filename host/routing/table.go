@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -194,29 +193,7 @@ func (t *Table) Copy(ctx context.Context, src, dst string, opts storage.CopyOpti
 	if from == to {
 		return t.stores[to].Copy(ctx, src, dst, opts)
 	}
-	r, err := t.stores[from].Get(ctx, src, storage.GetOptions{IfMatch: opts.SourceIfMatch})
-	if err != nil {
-		return storage.PutResult{}, storage.Annotate(err, "copy", src)
-	}
-	defer r.Close()
-	put := storage.PutOptions{If: opts.If, ContentType: r.Object.ContentType, Metadata: callerMetadata(r.Object.Metadata), SizeHint: r.Length}
-	if at := r.Object.ExpiresAt; !at.IsZero() {
-		if put.TTL = time.Until(at); put.TTL <= 0 {
-			return storage.PutResult{}, storage.Annotate(storage.Errorf(storage.CodeNotFound, "the source expired"), "copy", src)
-		}
-	}
-	res, err := t.stores[to].Put(ctx, dst, r, put)
-	return res, storage.Annotate(err, "copy", dst)
-}
-
-func callerMetadata(all map[string]string) map[string]string {
-	kept := make(map[string]string, len(all))
-	for name, value := range all {
-		if !strings.HasPrefix(name, storage.ReservedMetadataPrefix) {
-			kept[name] = value
-		}
-	}
-	return kept
+	return copyAcross(ctx, t.stores[from], t.stores[to], src, dst, opts)
 }
 
 // Watch watches the one store that the prefix belongs to.

@@ -20,7 +20,7 @@ func (t *Table) Batch(ctx context.Context, ops []storage.BatchOp, opts storage.B
 	if err := storage.ValidateBatch(ops); err != nil {
 		return nil, storage.Annotate(err, "batch", "")
 	}
-	parts, err := t.split(ops)
+	parts, err := splitBatch(ops, t.store)
 	switch {
 	case err != nil:
 		return nil, storage.Annotate(err, "batch", "")
@@ -31,28 +31,9 @@ func (t *Table) Batch(ctx context.Context, ops []storage.BatchOp, opts storage.B
 	case opts.Atomic:
 		return nil, storage.Annotate(severalStores("atomic batch"), "batch", "")
 	}
-	results := make([]storage.BatchResult, len(ops))
-	room := storage.MaxBatchBytes
-	for _, part := range parts {
-		mine := make([]storage.BatchOp, len(part.ops))
-		for i, at := range part.ops {
-			mine[i] = ops[at]
-		}
-		got, err := t.stores[part.store].Batch(ctx, mine, opts)
-		for i, at := range part.ops {
-			if err != nil {
-				results[at].Err = storage.Annotate(err, "batch", ops[at].Key)
-				continue
-			}
-			results[at] = got[i]
-			if room -= len(got[i].Value); room < 0 {
-				room += len(got[i].Value)
-				results[at] = storage.BatchResult{Err: storage.Annotate(
-					storage.Errorf(storage.CodeTooLarge, "the values read by the batch have more than %d bytes", storage.MaxBatchBytes), "batch", ops[at].Key)}
-			}
-		}
-	}
-	return results, nil
+	return batchParts(parts, ops, func(store int, mine []storage.BatchOp) ([]storage.BatchResult, error) {
+		return t.stores[store].Batch(ctx, mine, opts)
+	}), nil
 }
 
 // Commit passes a transaction whose keys are all of one store on to it.
@@ -64,7 +45,7 @@ func (t *Table) Commit(ctx context.Context, tx storage.Transaction) ([]storage.B
 	for _, c := range tx.Checks {
 		all = append(all[:len(all):len(all)], storage.BatchOp{Kind: storage.BatchStat, Key: c.Key})
 	}
-	parts, err := t.split(all)
+	parts, err := splitBatch(all, t.store)
 	switch {
 	case err != nil:
 		return nil, storage.Annotate(err, "commit", "")
@@ -78,29 +59,4 @@ func (t *Table) Commit(ctx context.Context, tx storage.Transaction) ([]storage.B
 
 func severalStores(what string) error {
 	return storage.Errorf(storage.CodeUnimplemented, "the keys of the %s belong to several backends; keep them under one route", what)
-}
-
-// part is what one store does of a batch.
-type part struct {
-	store int
-	ops   []int // positions in the batch
-}
-
-func (t *Table) split(ops []storage.BatchOp) ([]part, error) {
-	var parts []part
-	at := map[int]int{} // store → part
-	for i, op := range ops {
-		store, err := t.store(op.Key)
-		if err != nil {
-			return nil, storage.Annotate(err, "", op.Key)
-		}
-		p, ok := at[store]
-		if !ok {
-			p = len(parts)
-			at[store] = p
-			parts = append(parts, part{store: store})
-		}
-		parts[p].ops = append(parts[p].ops, i)
-	}
-	return parts, nil
 }
