@@ -55,7 +55,20 @@ func promises() map[string]promise {
 	for i := range moved.Children {
 		moved.Children[i].Prompt = true
 	}
+	cached := func(o PreferCache, cache storetest.ChildOptions) promise {
+		cache.Name, o.Cache, o.Source = "backend.cache", "backend.cache", "backend.a"
+		return promise{
+			policy: o, linear: true,
+			harness: storetest.Harness{
+				Children: append(abc(1), cache), Lossy: func(child string) bool { return child == "backend.cache" },
+				Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
+			},
+		}
+	}
 	return map[string]promise{
+		"prefer_cache":                cached(PreferCache{}, storetest.ChildOptions{Volatile: true}),
+		"prefer_cache, through":       cached(PreferCache{Write: "through"}, storetest.ChildOptions{Volatile: true}),
+		"prefer_cache, durable cache": cached(PreferCache{Write: "through"}, storetest.ChildOptions{}),
 		"always_use": {
 			policy:  AlwaysUse{Backend: "backend.a"},
 			harness: storetest.Harness{Children: abc(1)},
