@@ -133,7 +133,7 @@ func (w *world) repair(t *rapid.T) {
 
 func (w *world) underWay(key string) bool {
 	for _, x := range w.writes {
-		if x.key == key && !(x.endA && x.endB) {
+		if x.key == key && (!x.endA || !x.endB) {
 			return true
 		}
 	}

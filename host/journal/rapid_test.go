@@ -130,12 +130,12 @@ func (s *machine) setValue(t *rapid.T) {
 	name := rapid.SampledFrom(modelValues).Draw(t, "name")
 	value := rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "value")
 	s.m.values[name] = value
-	real := []byte(value)
+	bytes := []byte(value)
 	if value == "" {
 		delete(s.m.values, name)
-		real = nil
+		bytes = nil
 	}
-	if err := s.j.SetValue(name, real); err != nil {
+	if err := s.j.SetValue(name, bytes); err != nil {
 		t.Fatal(err)
 	}
 	s.durable = len(s.history)

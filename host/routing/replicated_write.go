@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,7 +105,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present && !e.doubts.about(w.key) {
+	if w.v.tombstone && !before.present && !e.doubts.about(w.key) && !e.underWay(set, w.key) {
 		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
 			return before, nil // there is nothing to delete anywhere
 		}
@@ -114,6 +115,15 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	}
 	d := e.deliver(ctx, set, w, e.intent(set, w), answers)
 	return before, e.settle(ctx, d)
+}
+
+// underWay reports whether a write of the key may still arrive at a replica: one
+// that was given up, or that waits in the journal. The caller has the key's turn.
+func (e *replicated) underWay(set copySet, key string) bool {
+	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
+		_, known := e.log.Entry(r.ref(), key)
+		return known
+	})
 }
 
 // decide carries out a conditional write: what it depends on is first made

@@ -28,7 +28,7 @@ func rules() map[string][]string {
 		"host/config":     {"sdk/schema", "sdk/storage", "host/expression"},
 		"host/discovery":  {"host/trust"},
 		"host/event":      {"sdk/storage"},
-		"host/journal":    {},
+		"host/journal":    {"internal/turn"},
 		"host/layer":      {"sdk/storage", "host/event"},
 		"host/metrics":    {"sdk/storage", "host/event"},
 		"host/registry":   {"sdk/storage"},
