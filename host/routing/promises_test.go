@@ -175,7 +175,7 @@ func (o shortSighted) Build(name string, env Env, child func(string) (Child, err
 	return newReplicatedStore(e), nil
 }
 
-func myopic() promise {
+func overlapless() promise {
 	return promise{
 		policy:  shortSighted{Redundant{Replicas: []string{"backend.a", "backend.b", "backend.c"}}},
 		harness: storetest.Harness{Children: abc(3)}, journal: true,
@@ -183,7 +183,7 @@ func myopic() promise {
 }
 
 func TestTheCheckerFindsThatReadsOfTooFewReplicasAreNotLinearizable(t *testing.T) {
-	err := storetest.FindNonlinearizable(t, harnessOf(myopic()), storetest.LinearOptions{Rounds: 20})
+	err := storetest.FindNonlinearizable(t, harnessOf(overlapless()), storetest.LinearOptions{Rounds: 20})
 	if err == nil {
 		t.Fatal("it found nothing")
 	}
@@ -191,7 +191,7 @@ func TestTheCheckerFindsThatReadsOfTooFewReplicasAreNotLinearizable(t *testing.T
 }
 
 func TestTheModelFindsThatReadsOfTooFewReplicasAreStale(t *testing.T) {
-	err := storetest.FindModelFault(t, harnessOf(myopic()))
+	err := storetest.FindModelFault(t, harnessOf(overlapless()))
 	if err == nil {
 		t.Fatal("it found nothing")
 	}
