@@ -89,7 +89,7 @@ func (j *Journal) Log(policy string) *Log {
 func (j *Journal) log(policy string) *Log {
 	l := j.logs[policy]
 	if l == nil {
-		l = &Log{journal: j, name: policy, targets: make(map[string]*target)}
+		l = &Log{journal: j, name: policy, keeps: isKeeping(policy), targets: make(map[string]*target)}
 		j.logs[policy] = l
 	}
 	return l

@@ -121,7 +121,8 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 func (e *replicated) underWay(set copySet, key string) bool {
 	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
 		_, known := e.log.Entry(r.ref(), key)
-		return known
+		_, dirty := e.log.Dirty(r.ref()) // and its entries are not known
+		return known || dirty
 	})
 }
 
