@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check configurations", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(&cobra.Command{
+	cmd := &cobra.Command{Use: "config", Short: "Check configurations, and describe what they may say", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(a.configDocsCommand(), &cobra.Command{
 		Use:   "validate [FILE]",
 		Short: "Check a configuration against the plugins it names, opening nothing",
 		Args:  cobra.MaximumNArgs(1),

@@ -18,6 +18,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/api"
 	"github.com/p2p-ai-agents/stowage/host/api/client"
 	"github.com/p2p-ai-agents/stowage/plugins/local/local"
+	"github.com/p2p-ai-agents/stowage/plugins/memory/memory"
 	"github.com/p2p-ai-agents/stowage/sdk"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -32,7 +33,7 @@ func (a *app) newHost(log hclog.Logger) (*host.Host, error) {
 			path = defaultConfig
 		}
 	}
-	return host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{local.Plugin()}, Logger: log})
+	return host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{local.Plugin(), memory.Plugin()}, Logger: log})
 }
 
 // logger writes to standard error with -v, and nowhere without.
@@ -91,14 +92,19 @@ func (a *app) withStore(ctx context.Context, do func(ctx context.Context, s stor
 		}
 		return errors.Join(do(ctx, c.Store()), c.Close(ctx))
 	}
+	return a.withHost(ctx, func(ctx context.Context, h *host.Host) error { return do(ctx, h.Store()) })
+}
+
+// withHost runs do with a host in this process.
+func (a *app) withHost(ctx context.Context, do func(ctx context.Context, h *host.Host) error) error {
 	h, err := a.newHost(a.logger())
 	if err != nil {
 		return err
 	}
 	if err := h.Start(ctx); err != nil {
-		return err
+		return suggestAddr(ctx, err, h.Config().Host.Listen)
 	}
-	err = do(ctx, h.Store())
+	err = do(ctx, h)
 	if errors.Is(err, storage.ErrUnavailable) {
 		err = suggestAddr(ctx, err, h.Config().Host.Listen)
 	}

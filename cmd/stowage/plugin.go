@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/p2p-ai-agents/stowage/host"
-	"github.com/p2p-ai-agents/stowage/sdk/schema"
 )
 
 func (a *app) pluginCommand() *cobra.Command {
@@ -131,61 +130,9 @@ func (a *app) pluginInspectCommand() *cobra.Command {
 				return errors.New("the plugin is not in the list")
 			}
 			if !a.json {
-				a.printSchema(s, "")
+				a.printSchema(s)
 			}
 			return nil
 		},
-	}
-}
-
-// attributeJSON is an attribute as --json prints it.
-type attributeJSON struct {
-	Name      string   `json:"name"`
-	Type      string   `json:"type"`
-	Required  bool     `json:"required"`
-	Sensitive bool     `json:"sensitive,omitempty"`
-	Enum      []string `json:"enum,omitempty"`
-	Doc       string   `json:"doc,omitempty"`
-}
-
-type schemaJSON struct {
-	Attributes []attributeJSON       `json:"attributes"`
-	Blocks     map[string]schemaJSON `json:"blocks,omitempty"`
-}
-
-func describeSchema(s *schema.Schema) schemaJSON {
-	out := schemaJSON{Attributes: []attributeJSON{}}
-	for _, at := range s.Attributes {
-		out.Attributes = append(out.Attributes, attributeJSON{at.Name, at.Type.String(), at.Required, at.Sensitive, at.Enum, at.Doc})
-	}
-	for i := range s.Blocks {
-		if out.Blocks == nil {
-			out.Blocks = make(map[string]schemaJSON)
-		}
-		out.Blocks[s.Blocks[i].Name] = describeSchema(&s.Blocks[i].Body)
-	}
-	return out
-}
-
-func (a *app) printSchema(s *schema.Schema, within string) {
-	if len(s.Attributes)+len(s.Blocks) == 0 && within == "" {
-		fmt.Fprintln(a.stdout, "It has nothing to configure.")
-		return
-	}
-	t := a.table("ATTRIBUTE", "TYPE", "", "DESCRIPTION")
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "DESCRIPTION", WidthMax: 64, WidthMaxEnforcer: text.WrapSoft}})
-	for _, at := range s.Attributes {
-		note := "optional"
-		if at.Required {
-			note = "required"
-		}
-		if at.Sensitive {
-			note += ", sensitive"
-		}
-		t.AppendRow(table.Row{within + at.Name, at.Type.String(), note, harmless(at.Doc)})
-	}
-	t.Render()
-	for i := range s.Blocks {
-		a.printSchema(&s.Blocks[i].Body, within+s.Blocks[i].Name+".")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,38 @@ type firstAvailable struct {
 	Writes string   `stowage:"writes" default:"sticky" enum:"sticky,failover"`
 }
 
+type custom struct {
+	Place string `stowage:"place,required,expr" doc:"Where an object goes."`
+	Spare string `stowage:"spare,ref"`
+}
+
+type redundant struct {
+	Replicas []string `stowage:"replicas,required,ref" doc:"What holds the copies."`
+	Write    string   `stowage:"write" default:"quorum" enum:"one,quorum,all"`
+}
+
+// checkPolicy refuses replicas that are made of custom policies, warns of a
+// single one, and wants write = "all" of two.
+func checkPolicy(kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
+	if kind != "redundant" {
+		return nil
+	}
+	var p redundant
+	diags := schema.Decode(value, &p)
+	for i, ref := range p.Replicas {
+		if all := kinds(ref); slices.Contains(all, "custom") {
+			diags.Append(schema.Errorf(schema.AttrPath("replicas").IndexInt(i), "Unsafe combination", "%s is made of %s: a replica must hold all it is given.", ref, strings.Join(all, ", ")))
+		}
+	}
+	switch {
+	case len(p.Replicas) == 1:
+		diags.Append(schema.Warningf(schema.AttrPath("replicas"), "Nothing is redundant", "A single replica protects from nothing."))
+	case len(p.Replicas) == 2 && p.Write != "all":
+		diags.Append(schema.Errorf(schema.AttrPath("write"), "Unsafe combination", "Two replicas need write = \"all\"."))
+	}
+	return diags
+}
+
 func reflected(t testing.TB, of any) *schema.Schema {
 	t.Helper()
 	s, err := schema.Reflect(of)
@@ -52,7 +85,7 @@ func reflected(t testing.TB, of any) *schema.Schema {
 	return s
 }
 
-// options are those of a host with two kinds of policies and a small
+// options are those of a host with a few kinds of policies and a small
 // environment.
 func options(t testing.TB) config.Options {
 	env := map[string]string{"SUPABASE_KEY": secret, "EMPTY": "", "PORT": "7465", "BAD": "hunter2"}
@@ -60,7 +93,10 @@ func options(t testing.TB) config.Options {
 		Policies: map[string]*schema.Schema{
 			"always_use":      reflected(t, alwaysUse{}),
 			"first_available": reflected(t, firstAvailable{}),
+			"custom":          reflected(t, custom{}),
+			"redundant":       reflected(t, redundant{}),
 		},
+		CheckPolicy: checkPolicy,
 		LookupEnv: func(name string) (string, bool) {
 			value, ok := env[name]
 			return value, ok

@@ -79,11 +79,11 @@ func (c *compiler) noResult(expr hclsyntax.Expression) {
 	}
 	hint := ""
 	if o.constant && o.kind == text {
-		switch quoted := o.text(&frame{}); {
-		case looksLikeReference(quoted):
-			hint = ": take the quotes off"
-		case hclsyntax.ValidIdentifier(quoted):
+		quoted := o.text(&frame{})
+		if hclsyntax.ValidIdentifier(quoted) {
 			hint = fmt.Sprintf(": backend.%s, perhaps", quoted)
+		} else if _, err := CompileText(quoted); err == nil {
+			hint = ": take the quotes off"
 		}
 	}
 	c.errorAt(o.at, "Reference needed", "The result must be a reference, backend.NAME or policy.NAME, not %s%s.", o.kind, hint)
@@ -105,11 +105,6 @@ func (c *compiler) reference(e *hclsyntax.ScopeTraversalExpr) *choice {
 
 func isReference(t hcl.Traversal) bool {
 	return t.RootName() == "backend" || t.RootName() == "policy"
-}
-
-func looksLikeReference(s string) bool {
-	t, diags := hclsyntax.ParseTraversalAbs([]byte(s), "", hcl.InitialPos)
-	return !diags.HasErrors() && len(t) == 2 && isReference(t)
 }
 
 func (c *compiler) errorAt(at hcl.Range, summary, format string, args ...any) {

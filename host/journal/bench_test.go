@@ -105,6 +105,7 @@ func BenchmarkOwes(b *testing.B) {
 		i.Missed("a")
 	}
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			l.Owes("a", "5000")

@@ -104,7 +104,7 @@ func (l *Log) clean(target string, mark uint64) (*commit, error) {
 func (t *target) bound(now int64) {
 	j := t.log.journal
 	switch {
-	case t.dirty:
+	case t.dirty, t.log.keeps:
 	case t.bytes > j.maxBytes:
 		t.soil(fmt.Sprintf("it owes more than the %d bytes of writes that the journal may keep for it", j.maxBytes))
 	case t.order.first != nil && now-t.order.first.at > int64(j.maxAge):

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -227,55 +226,4 @@ func (w *batchWriter) keep(err error) {
 	if w.err == nil {
 		w.err = err
 	}
-}
-
-// Grace of Close: for a disk that is merely slow, and for one that failed.
-const (
-	closeGrace   = 10 * time.Second
-	abandonGrace = 2 * time.Second
-)
-
-func (j *Journal) awaitCommitter() {
-	grace := time.NewTimer(closeGrace)
-	defer grace.Stop()
-	select {
-	case <-j.drained:
-	case <-j.fault.set:
-	case <-grace.C:
-		j.fault.fail(fmt.Errorf("the disk did not answer within %s", closeGrace))
-	}
-}
-
-// closeDatabase closes the database. One that failed may never come back from
-// it, and is left behind.
-func (j *Journal) closeDatabase() error {
-	cause := j.fault.err()
-	if cause == nil {
-		return firstError(j.db.Close(), j.lock.Close())
-	}
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		defer func() { _ = recover() }() // what it says about its state is no news
-		<-j.drained
-		_ = j.db.Close()
-	}()
-	grace := time.NewTimer(abandonGrace)
-	defer grace.Stop()
-	select {
-	case <-closed:
-	case <-grace.C:
-		_ = j.lock.Close() // the reference of the database
-	}
-	_ = j.lock.Close()
-	return cause
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

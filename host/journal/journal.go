@@ -72,25 +72,6 @@ func (j *Journal) stop(cause error) {
 	j.halt, j.pending = cause, pending{}
 }
 
-// Close makes what was told so far durable and ends the use of the journal. Of
-// a journal that failed it says why. A disk that does not answer is given up
-// after ten seconds. Closing again does nothing.
-func (j *Journal) Close() error {
-	j.mu.Lock()
-	closed := j.closed
-	j.closed = true
-	if j.halt == nil {
-		j.halt = ErrClosed
-	}
-	j.mu.Unlock()
-	if closed {
-		return nil
-	}
-	close(j.closing)
-	j.awaitCommitter()
-	return j.closeDatabase()
-}
-
 // tick returns the time, which never stands still, so that entries have an
 // order. j.mu is held.
 func (j *Journal) tick() int64 {
@@ -108,7 +89,7 @@ func (j *Journal) Log(policy string) *Log {
 func (j *Journal) log(policy string) *Log {
 	l := j.logs[policy]
 	if l == nil {
-		l = &Log{journal: j, name: policy, targets: make(map[string]*target)}
+		l = &Log{journal: j, name: policy, keeps: isKeeping(policy), targets: make(map[string]*target)}
 		j.logs[policy] = l
 	}
 	return l

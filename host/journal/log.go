@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/p2p-ai-agents/stowage/internal/turn"
 )
 
 // Log holds the debts of one policy. A target is the reference of a child. All
@@ -12,7 +14,9 @@ import (
 type Log struct {
 	journal *Journal
 	name    string
+	keeps   bool // drops no debt, see Keeping
 	targets map[string]*target
+	turns   turn.Keys
 }
 
 // Entry is a debt.

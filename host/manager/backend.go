@@ -21,21 +21,27 @@ import (
 type backend struct {
 	manager *Manager
 	name    string
+	source  *config.Config // of config
 	config  *config.Backend
 	plugin  string
 	version string
 	breaker *layer.Breaker
 	store   storage.Store
 
+	// life ends when the backend is removed, or with the manager.
+	life context.Context //nolint:containedctx // of the attempts to open it
+	end  context.CancelFunc
+
 	mu      sync.Mutex
 	serving bool
 	reason  string // why not
 }
 
-// newBackend wraps the registry's handle of b in the layers it is configured
-// with.
-func (m *Manager) newBackend(b *config.Backend) *backend {
-	out := &backend{manager: m, name: b.Name, config: b, plugin: b.Plugin}
+// newBackend wraps the registry's handle of b, which is one of source, in the
+// layers it is configured with.
+func (m *Manager) newBackend(source *config.Config, b *config.Backend) *backend {
+	out := &backend{manager: m, name: b.Name, source: source, config: b, plugin: b.Plugin}
+	out.life, out.end = context.WithCancel(m.life)
 	out.breaker = layer.NewBreaker(layer.BreakerOptions{
 		Backend: b.Name, Listener: m.listener,
 		Failures: uint(b.Breaker.Failures), Window: uint(b.Breaker.Window), OpenFor: b.Breaker.OpenFor,
@@ -75,7 +81,7 @@ func (b *backend) values(ctx context.Context) ([]byte, error) {
 	b.manager.resolving.Lock()
 	defer b.manager.resolving.Unlock()
 	if b.config.Unresolved != nil {
-		diags := b.manager.cfg.ResolveBackend(ctx, describer{b.manager}, b.config)
+		diags := b.source.ResolveBackend(ctx, describer{b.manager}, b.config)
 		if diags.HasErrors() {
 			return nil, Diagnostics{diags}
 		}
@@ -114,10 +120,17 @@ func (b *backend) announce() {
 	b.manager.listener.Backend(info)
 }
 
-// retire takes the backend out of service for good: operations under way end
-// first, as far as ctx allows, then it is closed.
-func (b *backend) retire(ctx context.Context) {
-	old := b.manager.registry.Fail(b.name, "the host is shutting down", 0)
+func (b *backend) state() (serving bool, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.serving, b.reason
+}
+
+// retire takes the backend out of service for good, for reason: operations under
+// way end first, as far as ctx allows, then it is closed.
+func (b *backend) retire(ctx context.Context, reason string) {
+	b.end()
+	old := b.manager.registry.Fail(b.name, reason, 0)
 	if old == nil {
 		return
 	}

@@ -35,7 +35,7 @@ func (d describer) Validate(ctx context.Context, name, backend string, value cty
 		return nil, err
 	}
 	for _, unit := range []string{name, name + "/" + backend} {
-		if u := d.m.units[unit]; u != nil {
+		if u := d.m.unit(unit); u != nil {
 			plugin, err := u.plugin()
 			if err != nil {
 				return nil, err

@@ -70,8 +70,9 @@ type Manager struct {
 	mu        sync.Mutex
 	catalog   *catalog
 	units     map[string]*unit
-	backends  []*backend
-	policies  []policy // children before parents
+	known     []*config.Backend // of the configuration, and added since
+	backends  []*backend        // those of them that are enabled
+	policies  []policy          // children before parents
 	repairing map[string]bool
 	stopping  bool
 	env       routing.Env
@@ -83,7 +84,7 @@ type Manager struct {
 func New(opts Options) *Manager {
 	m := &Manager{
 		opts: opts, cfg: opts.Config, log: opts.Logger, listener: opts.Listener.WithDefaults(),
-		kinds: routing.Kinds(), repairing: make(map[string]bool),
+		kinds: routing.Kinds(), known: opts.Config.Backends, repairing: make(map[string]bool),
 	}
 	if m.log == nil {
 		m.log = hclog.NewNullLogger()
@@ -260,7 +261,7 @@ func (m *Manager) openAll(ctx context.Context) error {
 	var backends []*backend
 	for _, cfg := range m.cfg.Backends {
 		if cfg.Enabled {
-			backends = append(backends, m.newBackend(cfg))
+			backends = append(backends, m.newBackend(m.cfg, cfg))
 		}
 	}
 	m.mu.Lock()

@@ -38,7 +38,10 @@ func PolicySchemas() (map[string]*schema.Schema, error) {
 // CheckPolicy asks a policy whether it can keep what it promises over children
 // of these kinds; it is a [config.PolicyCheck].
 func CheckPolicy(kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
-	all := routing.Kinds()
+	return checkPolicy(routing.Kinds(), kind, value, kinds)
+}
+
+func checkPolicy(all []routing.Kind, kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics {
 	i := slices.IndexFunc(all, func(k routing.Kind) bool { return k.Name == kind })
 	if i < 0 {
 		return nil // unknown kinds have been complained about

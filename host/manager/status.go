@@ -169,7 +169,8 @@ func (u *unit) processStatus() ProcessStatus {
 	}
 }
 
-// Backends lists all configured backends in the order of the configuration.
+// Backends lists all backends: those of the configuration in its order, then
+// those that were added since.
 func (m *Manager) Backends() []BackendStatus {
 	known := make(map[string]registry.Status)
 	for _, s := range m.registry.Status() {
@@ -177,9 +178,10 @@ func (m *Manager) Backends() []BackendStatus {
 	}
 	m.mu.Lock()
 	open := slices.Clone(m.backends)
+	all := slices.Clone(m.known)
 	m.mu.Unlock()
-	out := make([]BackendStatus, 0, len(m.cfg.Backends))
-	for _, b := range m.cfg.Backends {
+	out := make([]BackendStatus, 0, len(all))
+	for _, b := range all {
 		status := BackendStatus{Name: b.Name, Plugin: b.Plugin, Enabled: b.Enabled, Priority: b.Priority, State: "disabled"}
 		if b.Enabled {
 			status.State = "starting"

@@ -137,6 +137,21 @@ func (u *unit) serve(ctx context.Context, b *backend) {
 	}
 }
 
+// drop ends to open b. Once it has returned the instance does nothing to b any
+// more.
+func (u *unit) drop(b *backend) {
+	b.end()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.backends = slices.DeleteFunc(slices.Clone(u.backends), func(other *backend) bool { return other == b })
+}
+
+func (u *unit) idle() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.backends) == 0
+}
+
 // down takes the backends out of service: their process is ending.
 func (u *unit) down(reason string) {
 	u.mu.Lock()
@@ -168,6 +183,9 @@ func (u *unit) keepOpening(on *instance, b *backend) <-chan struct{} {
 			case <-on.life.Done():
 				timer.Stop()
 				return
+			case <-b.life.Done():
+				timer.Stop()
+				return
 			case <-timer.C:
 			}
 			wait = min(2*wait, openRetryLongest)
@@ -179,13 +197,14 @@ func (u *unit) keepOpening(on *instance, b *backend) <-chan struct{} {
 
 // openOnce opens b and swaps it in, or fails it with the reason and the time of
 // the next attempt. It does neither when the instance is no longer the one that
-// is up.
+// is up, or no longer serves b.
 func (u *unit) openOnce(on *instance, b *backend, wait time.Duration) (open bool) {
 	ctx, cancel := context.WithTimeout(on.life, openTimeout)
 	defer cancel()
+	defer context.AfterFunc(b.life, cancel)()
 	store, err := b.open(ctx, on.plugin)
 	u.mu.Lock()
-	current := u.now == on
+	current := u.now == on && slices.Contains(u.backends, b)
 	switch {
 	case !current:
 	case err != nil:
@@ -219,7 +238,7 @@ func (u *unit) stop(ctx context.Context) error {
 	u.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, b := range backends {
-		wg.Go(func() { b.retire(ctx) })
+		wg.Go(func() { b.retire(ctx, "the host is shutting down") })
 	}
 	wg.Wait()
 	if u.process != nil {

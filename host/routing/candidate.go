@@ -14,6 +14,7 @@ type candidate struct {
 	marked
 	index    int
 	holdDown time.Duration
+	copies   bool // it may have objects that another child took; see metaETag
 
 	epoch  time.Time
 	away   atomic.Int64 // since when it is down, as time after epoch; 0: it serves

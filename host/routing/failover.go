@@ -34,7 +34,7 @@ func (p *firstAvailable) read(ctx context.Context, q question, ask func(*candida
 		err := ask(p.primary)
 		p.primary.report(ctx, false, err)
 		if err != nil {
-			return p.primary.failure(err, q.op.String(), q.key)
+			return p.primary.failed(ctx, err, q.op.String(), q.key)
 		}
 		return nil
 	}
@@ -54,13 +54,13 @@ func (p *firstAvailable) read(ctx context.Context, q question, ask func(*candida
 		case err == nil:
 			return true, nil
 		case failsOver(ctx, err):
-			failures = append(failures, c.failure(err, q.op.String(), q.key))
+			failures = append(failures, c.failed(ctx, err, q.op.String(), q.key))
 			return false, nil
 		case c != p.primary && p.others(c, q, err):
 			failures = append(failures, notAuthoritative(c))
 			return false, nil
 		default:
-			return true, c.failure(err, q.op.String(), q.key)
+			return true, c.failed(ctx, err, q.op.String(), q.key)
 		}
 	}
 	for _, c := range p.order {

@@ -169,6 +169,13 @@ func (s *switched) Copy(ctx context.Context, src, dst string, opts storage.CopyO
 	return s.Store.Copy(ctx, src, dst, opts)
 }
 
+func (s *switched) Commit(ctx context.Context, tx storage.Transaction) ([]storage.BatchResult, error) {
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	return s.Store.Commit(ctx, tx)
+}
+
 func (s *switched) CheckHealth(context.Context) error { return s.broken() }
 
 func put(t testing.TB, s storage.Store, key, value string) storage.Object {

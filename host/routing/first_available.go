@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
@@ -13,6 +14,12 @@ import (
 
 // DefaultHoldDown is the HoldDown of a [FirstAvailable] that names none.
 const DefaultHoldDown = 5 * time.Second
+
+// What happens to writes while the first child is down.
+const (
+	WritesSticky   = "sticky"
+	WritesFailover = "failover"
+)
 
 // FirstAvailable is the policy "first_available": it uses the first of its
 // children that works.
@@ -43,7 +50,7 @@ const DefaultHoldDown = 5 * time.Second
 // The capabilities are those of the primary.
 type FirstAvailable struct {
 	Order    []string      `stowage:"order,required,ref" doc:"Backends or policies, the preferred one first."`
-	Writes   string        `stowage:"writes" enum:"sticky" default:"sticky" doc:"What happens to writes while the first is down: with sticky they fail."`
+	Writes   string        `stowage:"writes" enum:"sticky,failover" default:"sticky" doc:"What happens to writes while the first is down: with sticky they fail; with failover the next one takes them, and the first is given them when it is back."`
 	HoldDown time.Duration `stowage:"hold_down" default:"5s" min:"100ms" max:"1h" doc:"How long one that failed is left alone before single requests try it again."`
 }
 
@@ -54,8 +61,11 @@ func (o FirstAvailable) Build(name string, env Env, child func(string) (Child, e
 	if err != nil {
 		return nil, err
 	}
-	if o.Writes != "" && o.Writes != "sticky" {
-		return nil, refused(name, "writes = %q is not known; use \"sticky\"", o.Writes)
+	if !slices.Contains([]string{"", WritesSticky, WritesFailover}, o.Writes) {
+		return nil, refused(name, "writes = %q is not known; use \"sticky\" or \"failover\"", o.Writes)
+	}
+	if o.Writes == WritesFailover && env.Journal == nil {
+		return nil, refused(name, "writes = \"failover\" needs the host's journal")
 	}
 	if o.HoldDown == 0 {
 		o.HoldDown = DefaultHoldDown
@@ -65,6 +75,9 @@ func (o FirstAvailable) Build(name string, env Env, child func(string) (Child, e
 		p.order = append(p.order, newCandidate(c, i, o.HoldDown))
 	}
 	p.primary = p.order[0]
+	if o.Writes == WritesFailover || env.Journal != nil && owesFailover(env.Journal.Keeping(name)) {
+		return newFailover(p, env, o.Writes == WritesFailover)
+	}
 	return p, nil
 }
 
@@ -74,6 +87,7 @@ type firstAvailable struct {
 	primary  *candidate
 	listener event.Listener
 	written  *writes
+	stale    func(c *candidate, key string) bool // nil, or whether c misses a write
 }
 
 func (p *firstAvailable) Capabilities() storage.Capabilities {
@@ -155,7 +169,7 @@ func (p *firstAvailable) Stat(ctx context.Context, key string, opts storage.Stat
 // acceptable refuses what a child other than the primary holds for a key that
 // was written through the policy, unless it is what was written.
 func (p *firstAvailable) acceptable(c *candidate, o storage.Object, level storage.Consistency) error {
-	if c == p.primary || level == storage.ConsistencyEventual || p.written.allow(o) {
+	if c == p.primary || level == storage.ConsistencyEventual || p.written.allow(o) && (p.stale == nil || !p.stale(c, o.Key)) {
 		return nil
 	}
 	return storage.Errorf(storage.CodeUnavailable, "%s does not have the version that was written through this host to %s", c.child.Name, p.primary.child.Name)
@@ -173,7 +187,7 @@ func (p *firstAvailable) Put(ctx context.Context, key string, body io.Reader, op
 	res, err := c.child.Store.Put(ctx, key, body, opts)
 	c.report(ctx, false, err)
 	if err != nil {
-		return storage.PutResult{}, c.failure(err, "put", key)
+		return storage.PutResult{}, c.failed(ctx, err, "put", key)
 	}
 	p.written.put(res.Object)
 	res.Object = c.outward(res.Object)
@@ -192,7 +206,7 @@ func (p *firstAvailable) Delete(ctx context.Context, key string, opts storage.De
 	d, err := c.child.Store.Delete(ctx, key, opts)
 	c.report(ctx, false, err)
 	if err != nil {
-		return d, c.failure(err, "delete", key)
+		return d, c.failed(ctx, err, "delete", key)
 	}
 	p.written.deleted(key)
 	return d, nil
@@ -214,7 +228,7 @@ func (p *firstAvailable) Copy(ctx context.Context, src, dst string, opts storage
 	res, err := c.child.Store.Copy(ctx, src, dst, opts)
 	c.report(ctx, false, err)
 	if err != nil {
-		return storage.PutResult{}, c.failure(err, "copy", dst)
+		return storage.PutResult{}, c.failed(ctx, err, "copy", dst)
 	}
 	p.written.put(res.Object)
 	res.Object = c.outward(res.Object)

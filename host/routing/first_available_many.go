@@ -30,7 +30,7 @@ func (p *firstAvailable) List(ctx context.Context, opts storage.ListOptions) (st
 		page, err := p.listFrom(ctx, from, opts)
 		from.report(ctx, false, err)
 		if err != nil {
-			return storage.Page{}, from.failure(err, "list", "")
+			return storage.Page{}, from.failed(ctx, err, "list", "")
 		}
 		return page, nil
 	}
@@ -111,7 +111,7 @@ func (p *firstAvailable) Batch(ctx context.Context, ops []storage.BatchOp, opts 
 		if err != nil {
 			return err
 		}
-		p.outwardResults(c, ops, got, opts.Consistency)
+		p.outwardResults(ctx, c, ops, got, opts.Consistency)
 		bad := slices.IndexFunc(got, func(r storage.BatchResult) bool { return r.Err != nil && failsOver(ctx, r.Err) })
 		if results == nil || bad < 0 {
 			results = got
@@ -135,7 +135,7 @@ func (p *firstAvailable) Commit(ctx context.Context, tx storage.Transaction) ([]
 	for i, check := range tx.Checks {
 		etag, err := p.primary.inward(ctx, check.Key, check.ETag)
 		if err != nil {
-			return nil, p.primary.failure(err, "commit", check.Key)
+			return nil, p.primary.failed(ctx, err, "commit", check.Key)
 		}
 		tx.Checks[i].ETag = etag
 	}
@@ -159,13 +159,13 @@ func (p *firstAvailable) many(ctx context.Context, op string, ops []storage.Batc
 			o.Delete.If, err = c.condition(ctx, o.Key, o.Delete.If)
 		}
 		if err != nil {
-			return nil, c.failure(err, op, o.Key)
+			return nil, c.failed(ctx, err, op, o.Key)
 		}
 	}
 	results, err := run(inward)
 	c.report(ctx, false, err)
 	if err != nil {
-		return nil, c.failure(err, op, "")
+		return nil, c.failed(ctx, err, op, "")
 	}
 	for i, r := range results {
 		switch {
@@ -176,11 +176,11 @@ func (p *firstAvailable) many(ctx context.Context, op string, ops []storage.Batc
 			p.written.deleted(ops[i].Key)
 		}
 	}
-	p.outwardResults(c, ops, results, storage.ConsistencyDefault)
+	p.outwardResults(ctx, c, ops, results, storage.ConsistencyDefault)
 	return results, nil
 }
 
-func (p *firstAvailable) outwardResults(c *candidate, ops []storage.BatchOp, results []storage.BatchResult, level storage.Consistency) {
+func (p *firstAvailable) outwardResults(ctx context.Context, c *candidate, ops []storage.BatchOp, results []storage.BatchResult, level storage.Consistency) {
 	for i := range results {
 		r := &results[i]
 		switch {
@@ -193,7 +193,7 @@ func (p *firstAvailable) outwardResults(c *candidate, ops []storage.BatchOp, res
 		case r.Err != nil && c != p.primary && storage.CodeOf(r.Err) == storage.CodeNotFound:
 			r.Err = storage.Annotate(notAuthoritative(c), "batch", ops[i].Key)
 		case r.Err != nil:
-			r.Err = c.failure(r.Err, "", ops[i].Key)
+			r.Err = c.failed(ctx, r.Err, "", ops[i].Key)
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (p *firstAvailable) Watch(ctx context.Context, opts storage.WatchOptions) (
 	s, err := p.primary.child.Store.Watch(ctx, opts)
 	p.primary.report(ctx, false, err)
 	if err != nil {
-		return nil, p.primary.failure(err, "watch", "")
+		return nil, p.primary.failed(ctx, err, "watch", "")
 	}
 	return qualifiedStream{s, p.primary}, nil
 }

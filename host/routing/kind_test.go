@@ -40,7 +40,7 @@ func TestFirstAvailableOffersOnlyWhatItDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range s.Attributes {
-		if a.Name == "writes" && strings.Join(a.Enum, " ") != "sticky" {
+		if a.Name == "writes" && strings.Join(a.Enum, " ") != "sticky failover" {
 			t.Errorf("writes offers %q", a.Enum)
 		}
 	}
@@ -57,7 +57,8 @@ func TestBadPoliciesAreRefused(t *testing.T) {
 		{"unknown child in an order", FirstAvailable{Order: []string{"backend.a", "backend.x"}}, "there is no backend.x"},
 		{"empty order", FirstAvailable{}, "order is empty"},
 		{"twice in the order", FirstAvailable{Order: []string{"backend.a", "backend.a"}}, "backend.a is twice in order"},
-		{"writes that are not there", FirstAvailable{Order: []string{"backend.a"}, Writes: "failover"}, `writes = "failover" is not known`},
+		{"writes that are not there", FirstAvailable{Order: []string{"backend.a"}, Writes: "sometimes"}, `writes = "sometimes" is not known`},
+		{"failing over without a journal", FirstAvailable{Order: []string{"backend.a"}, Writes: "failover"}, `needs the host's journal`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,8 +20,33 @@ func (o Custom) buildPlanned(name string, env Env, child func(string) (Child, er
 	if err != nil {
 		return nil, err
 	}
-	_ = &planning{policy: name, planner: planner, children: children}
-	return nil, refused(name, "planners are not built yet")
+	if len(children) > MaxReplicas {
+		return nil, refused(name, "%d backends are too many; at most %d can be planned for", len(children), MaxReplicas)
+	}
+	e, err := newReplicated("custom", name, env, children)
+	if err != nil {
+		return nil, err
+	}
+	p := &planning{policy: name, planner: planner, children: children}
+	e.plan = func(op event.Op, key string) (copySet, error) {
+		if key == "" { // of all keys: every child may have some
+			return copySet{replicas: e.all, write: 1}, nil
+		}
+		plan, err := p.plan(op, key)
+		if err != nil {
+			return copySet{}, err
+		}
+		if op != event.OpGet && op != event.OpStat {
+			slices.Sort(plan.Targets) // what decides conditions must not depend on health
+		}
+		set := copySet{write: plan.Write.needs(len(plan.Targets)), reading: plan.Read}
+		for _, at := range plan.Targets {
+			set.replicas = append(set.replicas, e.all[at])
+		}
+		return set, nil
+	}
+	e.start()
+	return newReplicatedStore(e), nil
 }
 
 func plannerOf(policy string, env Env, name string) (Planner, error) {

@@ -36,8 +36,9 @@ type ChildSnapshot struct {
 
 // Plan is where an operation goes.
 type Plan struct {
-	// Targets are indices into PlanRequest.Children, in order of preference:
-	// where the object lives. The first decides conditional writes.
+	// Targets are indices into PlanRequest.Children: where the object lives, in
+	// the order in which reads ask. Conditional writes are decided by the one
+	// that comes first in the configuration.
 	Targets []int
 	// Write is how many of the targets must have a write before it is
 	// acknowledged; what the others miss is given to them later.

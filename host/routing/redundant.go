@@ -61,8 +61,8 @@ func checkReplicas(attribute string, refs []string, kinds func(string) []string)
 		switch {
 		case slices.Contains(beneath, "prefer_cache"):
 			refuse(i, "A cache cannot be a replica", "Replicas are asked what they really hold, and a cache may answer with what it remembers. Put the cache over this policy: policy \"prefer_cache\" { source = this one }.")
-		case slices.Contains(beneath, "redundant") || slices.Contains(beneath, "round_robin"):
-			refuse(i, "Replicas of replicas", "The versions of both policies would be mixed up. Name all backends as replicas of one policy.")
+		case slices.ContainsFunc(beneath, func(kind string) bool { return slices.Contains([]string{"redundant", "round_robin", "custom"}, kind) }):
+			refuse(i, "Versions beneath versions", "A policy that gives versions of its own to what it keeps cannot be a replica: both would be mixed up. Name the backends themselves.")
 		case slices.Contains(beneath, "first_available"):
 			refuse(i, "Failover beneath replicas", "A replica that answers from another backend than it writes to cannot say what it holds. Name the backends themselves.")
 		}

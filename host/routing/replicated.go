@@ -80,8 +80,15 @@ type copySet struct {
 	reading  Reading
 }
 
-// read is how many replicas overlap with those of every acknowledged write.
+// read is how many replicas overlap with those of every acknowledged write: as
+// many must answer for a NotFound or a listing.
 func (s copySet) read() int { return len(s.replicas) - s.write + 1 }
+
+// quorum is how many replicas overlap with those of every acknowledged write and
+// with any stable ones; stable is how many must have a version before it can be
+// shown so that no later look at a quorum finds an older one.
+func (s copySet) quorum() int { return max(s.read(), len(s.replicas)/2+1) }
+func (s copySet) stable() int { return len(s.replicas) - s.quorum() + 1 }
 
 // at returns the k-th replica in the order of reads.
 func (s copySet) at(k int) *replica { return s.replicas[(s.start+k)%len(s.replicas)] }

@@ -166,7 +166,10 @@ func (e *replicated) advance(ctx context.Context, r *replica, key string, v *ver
 			return nil
 		}
 		err := e.give(ctx, r, key, v, unchanged(*known))
-		if err == nil || storage.CodeOf(err) != storage.CodeFailedPrecondition {
+		switch {
+		case err == nil:
+			return nil
+		case storage.CodeOf(err) != storage.CodeFailedPrecondition && storage.CodeOf(err) != storage.CodeAborted:
 			return err
 		}
 		known = nil
@@ -209,7 +212,14 @@ func (e *replicated) copyFrom(from answer, key string) *version {
 	}
 	if !v.tombstone {
 		v.open = func(ctx context.Context) (io.ReadCloser, error) {
-			return from.replica.child.Store.Get(ctx, key, storage.GetOptions{IfMatch: o.ETag})
+			r, err := from.replica.child.Store.Get(ctx, key, storage.GetOptions{IfMatch: o.ETag})
+			if err == nil {
+				return r, nil
+			}
+			if code := storage.CodeOf(err); code == storage.CodeFailedPrecondition || code == storage.CodeNotFound {
+				err = storage.Errorf(storage.CodeAborted, "%s has another version by now", from.replica.ref())
+			}
+			return nil, unsure(err, false)
 		}
 	}
 	return v

@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
@@ -63,7 +65,7 @@ func (e *replicated) read(ctx context.Context, set copySet, q *lookup) error {
 	case q.level == storage.ConsistencyEventual:
 		err = e.readFirst(ctx, set, q)
 	case set.reading == ReadFirst || set.reading == "":
-		err = e.readFirst(ctx, set, q)
+		err = e.readInTurn(ctx, set, q)
 	default:
 		err = e.readQuorum(ctx, set, q)
 	}
@@ -79,6 +81,22 @@ func (q *lookup) least() storage.Version {
 		return 0
 	}
 	return q.session.Least(q.key)
+}
+
+// readInTurn begins where set says, unless the key is being written: one replica
+// may have the new version then and another not, and whoever saw the new one
+// must not be shown the old one. So all begin at the first.
+func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) error {
+	if set.start != 0 && e.keys.Interested(q.key) > 0 {
+		set.start = 0
+	}
+	err := e.readFirst(ctx, set, q)
+	if set.start != 0 && e.keys.Interested(q.key) > 0 { // a write has begun meanwhile
+		q.drop()
+		set.start = 0
+		err = e.readFirst(ctx, set, q)
+	}
+	return err
 }
 
 // readFirst asks one replica after another until one may answer: it owes no
@@ -172,16 +190,19 @@ func notAbsent(err error) error {
 	return err
 }
 
-// readQuorum asks as many replicas as overlap with every acknowledged write and
-// reads the newest version. A Strong read gives it to as many replicas as a
-// write needs before it answers, so that no later one can find an older.
+// readQuorum asks a quorum and reads the newest version. Where the quorum is what
+// was asked for, that version is first given to as many replicas as make it
+// stable, so that no later read finds an older one; if that cannot be done, a
+// Strong read fails.
 func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) error {
 	least := q.least()
+	need, strong := set.read(), q.level == storage.ConsistencyStrong
+	stable := strong || set.reading == ReadQuorum || set.reading == ReadVerify
+	if stable {
+		need = set.quorum()
+	}
+	failure := errors.New("no replica gives the version that it was seen to have")
 	for range maxReads {
-		need := set.read()
-		if least != 0 {
-			need = max(need, set.write) // a copy at one of them was enough for the session to see
-		}
 		answers, err := e.survey(ctx, set, q.key, need, false)
 		if err != nil {
 			return err
@@ -194,32 +215,39 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 			best = newest(answers)
 		}
 		q.state = best.state
-		if q.level == storage.ConsistencyStrong {
-			if err := e.spread(ctx, set, q.key, answers, set.write, false); err != nil {
+		if stable {
+			err := e.spread(ctx, set, q.key, answers, set.stable(), false)
+			if errors.Is(err, storage.ErrAborted) && ctx.Err() == nil {
+				failure = err
+				continue
+			}
+			if err != nil && (strong || ctx.Err() != nil) {
 				return err
 			}
-		} else if holders(answers, best.state.stamp) < len(answers) {
+		}
+		if holders(answers, best.state.stamp) < len(answers) {
 			e.queue(q.key, nil)
 		}
 		if !best.state.live(time.Now()) {
 			return e.missing(q)
 		}
-		if err := q.pinned(); err != nil || q.op == event.OpStat {
-			return err
+		if q.op == event.OpStat {
+			return q.pinned()
 		}
-		again, err := e.openAny(ctx, set, answers, best.state.stamp, q)
+		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable)
 		if !again {
 			return err
 		}
+		failure = cmp.Or(err, failure)
 	}
-	return storage.Errorf(storage.CodeUnavailable, "policy %q: the object changed %d times while it was being read", e.name, maxReads)
+	return storage.Errorf(storage.CodeUnavailable, "policy %q: the object changed %d times while it was being read: %w", e.name, maxReads, failure)
 }
 
 // openAny opens the value at one of the replicas that were seen to have it;
-// again is set if they have another by now.
-func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup) (again bool, err error) {
-	verify := set.reading == ReadVerify && q.wanted.IsWhole()
-	for _, a := range answers {
+// again is set if none of them gives it. One that has a newer version by now
+// gives that, once it is stable.
+func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable bool) (again bool, err error) {
+	for i, a := range answers {
 		if a.state.stamp != want {
 			continue
 		}
@@ -229,12 +257,24 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 			}
 			continue
 		}
-		if q.state.stamp != want {
-			q.drop()
-			again = true
-			continue
+		if q.state.stamp.less(want) {
+			continue // it was collected
 		}
-		if verify {
+		if q.state.stamp != want && stable {
+			answers[i].state = q.state
+			if err = e.spread(ctx, set, q.key, answers, set.stable(), false); err != nil {
+				q.drop()
+				return true, err
+			}
+		}
+		if !q.state.live(time.Now()) {
+			q.drop()
+			return false, e.missing(q)
+		}
+		if err := q.pinned(); err != nil {
+			return false, err
+		}
+		if set.reading == ReadVerify && q.wanted.IsWhole() {
 			if err = e.verified(q); err != nil {
 				e.queue(q.key, a.replica)
 				continue
@@ -242,7 +282,7 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 		}
 		return false, nil
 	}
-	return again, err
+	return err == nil || storage.CodeOf(err) != storage.CodeDataLoss, err
 }
 
 // pinned checks the etag that q is pinned to.

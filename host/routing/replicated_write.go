@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,12 +99,12 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	if !w.cond.IsNone() {
 		return e.decide(ctx, set, w)
 	}
-	answers, err := e.survey(ctx, set, w.key, set.read(), false)
+	answers, err := e.survey(ctx, set, w.key, set.quorum(), false)
 	if err != nil {
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present {
+	if w.v.tombstone && !before.present && !e.underWay(set, w.key) {
 		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
 			return before, nil // there is nothing to delete anywhere
 		}
@@ -115,17 +116,27 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	return before, e.settle(ctx, d)
 }
 
+// underWay reports whether a write of the key may still arrive at a replica: one
+// that was given up, or that waits in the journal. The caller has the key's turn.
+func (e *replicated) underWay(set copySet, key string) bool {
+	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
+		_, known := e.log.Entry(r.ref(), key)
+		_, dirty := e.log.Dirty(r.ref()) // and its entries are not known
+		return known || dirty
+	})
+}
+
 // decide carries out a conditional write: what it depends on is first made
 // the state of a quorum and of the first replica, whose etag then decides.
 func (e *replicated) decide(ctx context.Context, set copySet, w *write) (before copyState, err error) {
 	primary := set.primary()
 	for range maxDecisions {
-		answers, err := e.survey(ctx, set, w.key, set.read(), true)
+		answers, err := e.survey(ctx, set, w.key, set.quorum(), true)
 		if err != nil {
 			return before, unsure(err, false)
 		}
 		before = newest(answers).state
-		if err := e.spread(ctx, set, w.key, answers, set.write, true); err != nil {
+		if err := e.spread(ctx, set, w.key, answers, set.stable(), true); err != nil {
 			return before, unsure(err, false)
 		}
 		current := ""

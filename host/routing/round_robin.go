@@ -1,12 +1,22 @@
 package routing
 
 import (
+	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
 // RoundRobin is the policy "round_robin": its children take turns, in proportion
 // to their weights.
+//
+// With mode reads all children keep the same: they are replicas as those of
+// [Redundant], with its promises about writes, etags, conditions and
+// consistency. A write is acknowledged when all have it, unless Write says
+// otherwise. Reads of default consistency go to each replica in turn, passing
+// over those whose breaker is open or that lack a write of this host; one that
+// has not the key passes the read on to the next. While a key is being written
+// its reads all begin at the first replica, so that nobody sees a new version
+// and then an old one.
 //
 // With mode placement each object is in one of the children. New keys go to them
 // in turn, passing over those whose breaker is not closed; an overwrite or a
@@ -29,6 +39,7 @@ import (
 type RoundRobin struct {
 	Backends []string       `stowage:"backends,required,ref" doc:"Backends or policies that take turns."`
 	Mode     string         `stowage:"mode" enum:"reads,placement" default:"reads" doc:"reads: all have the same data and take turns at answering. placement: each object is in one of them, and they take turns at new ones."`
+	Write    Concern        `stowage:"write" enum:"one,quorum,all" default:"all" doc:"With mode reads: how many must have a write before it is acknowledged. What the others miss they are given later."`
 	Weights  map[string]int `stowage:"weights" doc:"By name, how many turns one gets while the others get theirs. 1 where nothing is said."`
 }
 
@@ -51,7 +62,7 @@ func (o RoundRobin) Build(name string, env Env, child func(string) (Child, error
 	}
 	switch o.Mode {
 	case "", RoundRobinReads:
-		return nil, refused(name, "mode reads is not built yet")
+		return o.buildReads(name, env, children, weights)
 	case RoundRobinPlacement:
 		return complete(newPlaced(name, env, children, newInTurn(o.Backends, weights))), nil
 	default:
@@ -59,9 +70,37 @@ func (o RoundRobin) Build(name string, env Env, child func(string) (Child, error
 	}
 }
 
+// buildReads builds the mode reads: copies as those of [Redundant], of which each
+// has its turn at being read.
+func (o RoundRobin) buildReads(name string, env Env, children []Child, weights []int) (storage.Store, error) {
+	e, err := newReplicated("round_robin", name, env, children)
+	if err != nil {
+		return nil, err
+	}
+	if o.Write == "" {
+		o.Write = WriteAll
+	}
+	set := copySet{replicas: e.all, write: o.Write.needs(len(children)), reading: ReadFirst}
+	turns := newRotation(weights)
+	down := func(i int) bool { return !e.usable(e.all[i]) }
+	e.plan = func(op event.Op, _ string) (copySet, error) {
+		s := set
+		if op == event.OpGet || op == event.OpStat {
+			s.start = max(turns.next(down), 0)
+		}
+		return s, nil
+	}
+	e.start()
+	return newReplicatedStore(e), nil
+}
+
 // Check implements [Checker].
-func (o RoundRobin) Check(func(string) []string) schema.Diagnostics {
-	return checkWeights(o.Backends, o.Weights)
+func (o RoundRobin) Check(kinds func(string) []string) schema.Diagnostics {
+	diags := checkWeights(o.Backends, o.Weights)
+	if o.Mode == "" || o.Mode == RoundRobinReads {
+		diags = append(diags, checkReplicas("backends", o.Backends, kinds)...)
+	}
+	return diags
 }
 
 // inTurn chooses a child for new keys by rotation; objects stay where they are.

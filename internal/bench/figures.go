@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,8 +54,8 @@ type document struct {
 	Figures     map[string]figure `json:"figures"`
 }
 
-func writeFigures(path string, env environment, results []result) error {
-	doc := document{env, make(map[string]figure)}
+func figuresOf(results []result) map[string]figure {
+	figures := make(map[string]figure)
 	for _, r := range results {
 		unit := "ops_per_s"
 		if r.latency() {
@@ -62,12 +63,31 @@ func writeFigures(path string, env environment, results []result) error {
 		}
 		for name, rounds := range r.rounds {
 			key := fmt.Sprintf("%s/%d/%d/%s/", r.op, r.size, r.callers, name)
-			doc.Figures[key+unit] = summarize(rounds)
+			figures[key+unit] = summarize(rounds)
 			if name != nameStock {
-				doc.Figures[key+"times_stock"] = summarize(r.timesStock(name))
+				figures[key+"times_stock"] = summarize(r.timesStock(name))
 			}
 		}
 	}
+	return figures
+}
+
+// addPolicies adds what policies cost: policy/NAME/get_ns and get_allocs, and
+// more_ns and more_allocs than a bare child, and redundant/quorum_put as a
+// multiple of the second fastest replica.
+func addPolicies(figures map[string]figure, costs []cost, quorum []float64) {
+	for _, c := range costs {
+		key := "policy/" + strings.NewReplacer(" ", "_", ",", "").Replace(c.name) + "/"
+		figures[key+"get_ns"], figures[key+"get_allocs"] = summarize(c.ns), summarize(c.allocs)
+		if c.over != "" {
+			figures[key+"more_ns"], figures[key+"more_allocs"] = summarize(c.moreNS), summarize(c.moreAllocs)
+		}
+	}
+	figures["policy/redundant/quorum_put"] = summarize(quorum)
+}
+
+func writeFigures(path string, env environment, figures map[string]figure) error {
+	doc := document{env, figures}
 	text, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return err

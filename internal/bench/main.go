@@ -1,8 +1,8 @@
 // Bench measures what the way from an agent to a backend costs: get and put of
 // values of several sizes, by one caller and by many, through a host whose
 // plugin is linked in, through a host whose plugin is a process of its own, and
-// beside them a stock go-plugin service. It prints a table with the ratios and
-// writes the figures to a file.
+// beside them a stock go-plugin service. Then what policies cost over a bare
+// child. It prints tables with the ratios and writes the figures to a file.
 //
 // The contestants take turns within each round, so that what else happens on
 // the machine falls on all of them, and ratios are taken within a round.
@@ -56,7 +56,18 @@ func start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	costs, err := measurePolicies(ctx, *rounds, *turn)
+	if err != nil {
+		return err
+	}
+	quorum, err := measureQuorum(ctx, *rounds)
+	if err != nil {
+		return err
+	}
 	env := describeEnvironment(begin, *rounds, *turn)
 	printTable(os.Stdout, env, results)
-	return writeFigures(*out, env, results)
+	printPolicies(os.Stdout, costs, quorum)
+	figures := figuresOf(results)
+	addPolicies(figures, costs, quorum)
+	return writeFigures(*out, env, figures)
 }

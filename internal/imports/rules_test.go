@@ -28,7 +28,7 @@ func rules() map[string][]string {
 		"host/config":     {"sdk/schema", "sdk/storage", "host/expression"},
 		"host/discovery":  {"host/trust"},
 		"host/event":      {"sdk/storage"},
-		"host/journal":    {},
+		"host/journal":    {"internal/turn"},
 		"host/layer":      {"sdk/storage", "host/event"},
 		"host/metrics":    {"sdk/storage", "host/event"},
 		"host/registry":   {"sdk/storage"},
@@ -61,6 +61,7 @@ func rules() map[string][]string {
 		"internal/chaos":       {"host/...", "sdk/...", "plugins/local/..."},
 		"internal/demo":        {"host/...", "sdk/..."},
 		"internal/imports":     {},
+		"internal/storetest":   {"sdk/storage", "host/event"}, // for tests alone
 		"internal/testplugin":  {"sdk", "sdk/storage", "proto/..."},
 	}
 }

@@ -35,7 +35,7 @@ func (a *Attribute) validate(v cty.Value, path cty.Path) (cty.Value, Diagnostics
 }
 
 func (a *Attribute) missing(path cty.Path) Diagnostic {
-	text := fmt.Sprintf("The attribute %q is required: add %s = … (%s).", a.Name, a.Name, a.Type)
+	text := fmt.Sprintf("The attribute %q is required: add %s = … (%s).", a.Name, a.Name, a.Form())
 	return Errorf(path, "Missing attribute", "%s", withDoc(text, a.Doc))
 }
 
@@ -125,15 +125,11 @@ func (a *Attribute) acceptString(v cty.Value, path cty.Path) (cty.Value, *Diagno
 	}
 	s := v.AsString()
 	if a.Enum != nil && !slices.Contains(a.Enum, s) {
-		allowed := make([]string, len(a.Enum))
-		for i, value := range a.Enum {
-			allowed[i] = strconv.Quote(value)
-		}
 		hint := ""
 		if meant := Suggest(s, a.Enum); meant != "" && !a.Sensitive {
 			hint = fmt.Sprintf(". Did you mean %q?", meant)
 		}
-		return cty.NilVal, a.problem(path, "Value not allowed", "must be %s%s%s", oneOf(allowed), a.not(s), hint)
+		return cty.NilVal, a.problem(path, "Value not allowed", "must be %s%s%s", oneOf(quotedAll(a.Enum)), a.not(s), hint)
 	}
 	if a.Pattern != "" {
 		if re, err := regexp.Compile(a.Pattern); err == nil && !re.MatchString(s) {
@@ -187,7 +183,7 @@ func (a *Attribute) acceptNumber(t Type, v cty.Value, path cty.Path) (cty.Value,
 			return cty.NilVal, a.problem(path, "Number out of range", "must fit into 64 bits%s", a.notNumber(text))
 		}
 	}
-	return v, a.checkRange(n, a.notNumber(text), path, func(bound float64) string { return strconv.FormatFloat(bound, 'g', -1, 64) })
+	return v, a.checkRange(n, a.notNumber(text), path)
 }
 
 func (a *Attribute) acceptDuration(v cty.Value, path cty.Path) (cty.Value, *Diagnostic) {
@@ -204,9 +200,7 @@ func (a *Attribute) acceptDuration(v cty.Value, path cty.Path) (cty.Value, *Diag
 	if d < 0 && a.Min == nil {
 		return cty.NilVal, a.problem(path, "Value out of range", "must not be negative%s", a.not(v.AsString()))
 	}
-	return v, a.checkRange(big.NewFloat(d.Seconds()), a.not(v.AsString()), path, func(bound float64) string {
-		return formatDuration(time.Duration(bound * float64(time.Second)))
-	})
+	return v, a.checkRange(big.NewFloat(d.Seconds()), a.not(v.AsString()), path)
 }
 
 func (a *Attribute) acceptBytes(v cty.Value, path cty.Path) (cty.Value, *Diagnostic) {
@@ -226,21 +220,21 @@ func (a *Attribute) acceptBytes(v cty.Value, path cty.Path) (cty.Value, *Diagnos
 	}
 	n := v.AsBigFloat()
 	size, _ := n.Int64()
-	return v, a.checkRange(n, a.not(ByteSize(size).String()), path, func(bound float64) string { return ByteSize(bound).String() })
+	return v, a.checkRange(n, a.not(ByteSize(size).String()), path)
 }
 
-func (a *Attribute) checkRange(n *big.Float, not string, path cty.Path, show func(float64) string) *Diagnostic {
+func (a *Attribute) checkRange(n *big.Float, not string, path cty.Path) *Diagnostic {
 	low := a.Min != nil && n.Cmp(big.NewFloat(*a.Min)) < 0
 	high := a.Max != nil && n.Cmp(big.NewFloat(*a.Max)) > 0
 	switch {
 	case !low && !high:
 		return nil
 	case a.Min != nil && a.Max != nil:
-		return a.problem(path, "Value out of range", "must be between %s and %s%s", show(*a.Min), show(*a.Max), not)
+		return a.problem(path, "Value out of range", "must be between %s and %s%s", a.bound(*a.Min), a.bound(*a.Max), not)
 	case low:
-		return a.problem(path, "Value out of range", "must be at least %s%s", show(*a.Min), not)
+		return a.problem(path, "Value out of range", "must be at least %s%s", a.bound(*a.Min), not)
 	default:
-		return a.problem(path, "Value out of range", "must be at most %s%s", show(*a.Max), not)
+		return a.problem(path, "Value out of range", "must be at most %s%s", a.bound(*a.Max), not)
 	}
 }
 

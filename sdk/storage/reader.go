@@ -18,11 +18,12 @@ type Reader struct {
 	// Length how many bytes the Reader gives in all.
 	Offset, Length int64
 
-	body io.ReadCloser
-	left int64
-	crc  uint32
-	err  error
-	done []func(read int64, err error)
+	body   io.ReadCloser
+	memory bool
+	left   int64
+	crc    uint32
+	err    error
+	done   []func(read int64, err error)
 }
 
 // NewReader returns a Reader over body, which must give the length bytes of
@@ -40,12 +41,29 @@ func NewBytesReader(obj Object, r Range, value []byte) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewReader(obj, offset, length, io.NopCloser(bytes.NewReader(value[offset:offset+length]))), nil
+	held := &heldReader{Reader: Reader{Object: obj, Offset: offset, Length: length, left: length, memory: true}}
+	held.bytes.Reset(value[offset : offset+length])
+	held.body = &held.bytes
+	return &held.Reader, nil
 }
+
+// heldReader is a Reader and its body in one piece of memory.
+type heldReader struct {
+	Reader
+	bytes heldBytes
+}
+
+type heldBytes struct{ bytes.Reader }
+
+func (*heldBytes) Close() error { return nil }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.err != nil {
+		return 0, r.err
+	}
+	if r.body == nil {
+		r.err = Errorf(CodeInvalidArgument, "read after close")
 		return 0, r.err
 	}
 	if r.left == 0 {
@@ -102,9 +120,6 @@ func (r *Reader) Close() error {
 	if failure == io.EOF { //nolint:errorlint // Read keeps io.EOF itself
 		failure = nil
 	}
-	if r.err == nil {
-		r.err = Errorf(CodeInvalidArgument, "read after close")
-	}
 	err := body.Close()
 	for _, f := range r.done {
 		f(read, failure)
@@ -117,7 +132,15 @@ func (r *Reader) Close() error {
 // layers that guard or repair a stream: what wrap returns must give the same
 // bytes, and closing it must close what it was given. Call it before the first
 // Read.
-func (r *Reader) Wrap(wrap func(io.ReadCloser) io.ReadCloser) { r.body = wrap(r.body) }
+func (r *Reader) Wrap(wrap func(io.ReadCloser) io.ReadCloser) {
+	r.body = wrap(r.body)
+	r.memory = false
+}
+
+// InMemory reports whether the bytes are at hand in the memory of this process:
+// reading them neither waits nor fails, unless their checksum is wrong, and needs
+// the context of the Get no more. A wrapped Reader says no.
+func (r *Reader) InMemory() bool { return r.memory }
 
 // OnClose has f called once, after Close closed the source, with the number of
 // bytes read and the error that ended the reading: nil if it reached the end

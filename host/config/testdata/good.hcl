@@ -66,5 +66,13 @@ policy "always_use" "safe" {
   backend = backend.cloud
 }
 
+policy "custom" "by_size" {
+  place = ( # large ones are rare
+    size > 1048576 ? backend.cloud :
+    metadata["tier"] == "hot" ? policy.hot : backend.cloud
+  ) # behind it
+  spare = backend.disk
+}
+
 route "models/" { to = policy.safe }
 route ""        { to = policy.hot }

@@ -1,0 +1,9 @@
+backend "disk" { plugin = "local" }
+backend "mem"  { plugin = "local" }
+
+policy "custom" "by_size" {
+  place = size > 1 ? backend.disk : backend.mem
+}
+policy "redundant" "safe" {
+  replicas = [backend.disk, backend.mem, policy.by_size]
+}

@@ -1,0 +1,7 @@
+backend "disk" { plugin = "local" }
+backend "mem"  { plugin = "local" }
+
+policy "redundant" "safe" {
+  replicas = [backend.disk, backend.mem]
+  write    = "one"
+}
