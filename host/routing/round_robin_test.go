@@ -187,12 +187,12 @@ func TestAVersionOfABrokenClockIsNotFollowed(t *testing.T) {
 
 func TestOwnersAreBoundedAndOnlyGetNewer(t *testing.T) {
 	o := newOwners()
-	o.limit = 3
+	o.recent.limit = 3
 	for i := range 10 {
 		o.set(fmt.Sprint(i), i, 1)
 	}
-	if len(o.last) != 3 || o.of("6") != nowhere || o.of("7") != 7 {
-		t.Errorf("%d keys are remembered", len(o.last))
+	if len(o.recent.last) != 3 || o.of("6") != nowhere || o.of("7") != 7 {
+		t.Errorf("%d keys are remembered", len(o.recent.last))
 	}
 	o.set("9", 1, 5)
 	o.set("9", 2, 4) // found before
@@ -215,13 +215,10 @@ func TestOwnersAreBoundedAndOnlyGetNewer(t *testing.T) {
 	}
 }
 
-func TestRoundRobinWithModeReadsIsRefusedForNow(t *testing.T) {
-	for _, mode := range []string{"", RoundRobinReads, "other"} {
-		o := RoundRobin{Backends: names, Mode: mode}
-		_, err := o.Build("p", testEnv(t), Children(newKids(t).children()...))
-		wantCode(t, err, storage.CodeInvalidArgument)
-	}
-	if diags := (RoundRobin{Backends: names, Weights: map[string]int{"x": 1}}).Check(nil); !diags.HasErrors() {
+func TestBadRoundRobinsAreRefused(t *testing.T) {
+	_, err := RoundRobin{Backends: names, Mode: "other"}.Build("p", testEnv(t), Children(newKids(t).children()...))
+	wantCode(t, err, storage.CodeInvalidArgument)
+	if diags := (RoundRobin{Backends: names, Mode: RoundRobinPlacement, Weights: map[string]int{"x": 1}}).Check(nil); !diags.HasErrors() {
 		t.Error("a weight for nobody")
 	}
 }
