@@ -96,10 +96,6 @@ func TestBadCustomPoliciesAreRefused(t *testing.T) {
 	}
 }
 
-type planFunc func(PlanRequest) (Plan, error)
-
-func (f planFunc) Plan(r PlanRequest) (Plan, error) { return f(r) }
-
 func TestPlannersAreNotTrusted(t *testing.T) {
 	k := newKids(t)
 	k[1].state(event.BreakerOpen)

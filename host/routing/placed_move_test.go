@@ -209,6 +209,18 @@ func TestAMoveWhoseOutcomeNobodyLearns(t *testing.T) {
 	}
 }
 
+func TestAPutAfterALostAnswerLeavesNoCopy(t *testing.T) {
+	h := newPlacedHost(t, byType())
+	h.mustPut("k", "1", "a")
+	h.kids[1].Store = &losing{inner(h.kids[1]), true}
+	_, err := h.put("k", "2", "b", storage.Condition{})
+	wantCode(t, err, storage.CodeUnavailable)
+	h.kids[1].Store = inner(h.kids[1])
+	h.has("k", "1|2|")
+	h.mustPut("k", "3", "a")
+	h.has("k", "3||")
+}
+
 func TestAMoveThatFailsChangesNothing(t *testing.T) {
 	h := newPlacedHost(t, byType())
 	h.mustPut("k", "1", "a")

@@ -71,6 +71,21 @@ func TestAChildThatOwesTooMuchIsScanned(t *testing.T) {
 	}
 }
 
+func TestADebtIsNotPaidWithWhatIsNewer(t *testing.T) {
+	h := newPlacedHost(t, byType())
+	other := h.another()
+	h.mustPut("k", "1", "a")
+	h.kids[0].failWrites(storage.CodeUnavailable)
+	h.mustPut("k", "2", "b")
+	h.kids[0].writeErr.Store(nil)
+	other.mustPut("k", "3", "a")
+	h.reads("k", "3")
+	if err := h.pay(); err != nil || h.owed() != 0 {
+		t.Fatal(h.owed(), err)
+	}
+	h.has("k", "3||")
+}
+
 func TestAnObjectThatMovesWhileItIsListedIsListed(t *testing.T) {
 	h := newPlacedHost(t, byType())
 	for _, key := range []string{"a", "k", "z"} {
@@ -79,7 +94,7 @@ func TestAnObjectThatMovesWhileItIsListedIsListed(t *testing.T) {
 	for _, opts := range []storage.ListOptions{{}, {Limit: 1}, {Limit: 2}} {
 		h.mustPut("k", "1", "c")
 		was := h.kids[2].Store
-		h.kids[2].Store = &meddling{Store: was, list: func() { h.mustPut("k", "2", "a") }} // backend.a was read before
+		h.kids[2].Store = &meddling{Store: was, list: func() { h.mustPut("k", "2", "b") }} // backend.b was read before
 		keys, _ := listAll(t, h.store, opts)
 		if !slices.Equal(keys, []string{"a", "k", "z"}) {
 			t.Errorf("%+v: listed %q", opts, keys)

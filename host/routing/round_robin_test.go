@@ -215,13 +215,10 @@ func TestOwnersAreBoundedAndOnlyGetNewer(t *testing.T) {
 	}
 }
 
-func TestRoundRobinWithModeReadsIsRefusedForNow(t *testing.T) {
-	for _, mode := range []string{"", RoundRobinReads, "other"} {
-		o := RoundRobin{Backends: names, Mode: mode}
-		_, err := o.Build("p", testEnv(t), Children(newKids(t).children()...))
-		wantCode(t, err, storage.CodeInvalidArgument)
-	}
-	if diags := (RoundRobin{Backends: names, Weights: map[string]int{"x": 1}}).Check(nil); !diags.HasErrors() {
+func TestBadRoundRobinsAreRefused(t *testing.T) {
+	_, err := RoundRobin{Backends: names, Mode: "other"}.Build("p", testEnv(t), Children(newKids(t).children()...))
+	wantCode(t, err, storage.CodeInvalidArgument)
+	if diags := (RoundRobin{Backends: names, Mode: RoundRobinPlacement, Weights: map[string]int{"x": 1}}).Check(nil); !diags.HasErrors() {
 		t.Error("a weight for nobody")
 	}
 }
