@@ -38,6 +38,10 @@ run: build ## Build, then serve with config.hcl.example
 demo: build ## Copy a real tree through the host while its plugin is killed
 	go run ./internal/demo
 
+.PHONY: chaos
+chaos: build ## Kill plugins and the host for five minutes under load, then compare the replicas
+	go run ./internal/chaos
+
 .PHONY: bench
 bench: build ## Measure the transports beside a stock go-plugin service
 	go run ./internal/bench

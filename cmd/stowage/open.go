@@ -92,14 +92,19 @@ func (a *app) withStore(ctx context.Context, do func(ctx context.Context, s stor
 		}
 		return errors.Join(do(ctx, c.Store()), c.Close(ctx))
 	}
+	return a.withHost(ctx, func(ctx context.Context, h *host.Host) error { return do(ctx, h.Store()) })
+}
+
+// withHost runs do with a host in this process.
+func (a *app) withHost(ctx context.Context, do func(ctx context.Context, h *host.Host) error) error {
 	h, err := a.newHost(a.logger())
 	if err != nil {
 		return err
 	}
 	if err := h.Start(ctx); err != nil {
-		return err
+		return suggestAddr(ctx, err, h.Config().Host.Listen)
 	}
-	err = do(ctx, h.Store())
+	err = do(ctx, h)
 	if errors.Is(err, storage.ErrUnavailable) {
 		err = suggestAddr(ctx, err, h.Config().Host.Listen)
 	}

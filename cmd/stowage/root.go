@@ -108,7 +108,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 precondition failed.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "show the host's log on standard error")
 	root.AddCommand(
 		a.serveCommand(), a.putCommand(), a.getCommand(), a.statCommand(), a.lsCommand(), a.rmCommand(), a.cpCommand(),
-		a.statusCommand(), a.pluginCommand(), a.configCommand(),
+		a.statusCommand(), a.repairCommand(), a.pluginCommand(), a.configCommand(),
 	)
 	for _, c := range allCommands(root) {
 		if validate := c.Args; validate != nil {

@@ -111,6 +111,14 @@ func (f front) Status() any           { return f.host.Status() }
 func (f front) Ready() error          { return f.host.Ready() }
 func (f front) Metrics() http.Handler { return f.host.Metrics() }
 
+// Repair implements api.Repairer.
+func (f front) Repair(ctx context.Context, policy string, o api.RepairOptions, progress func(any)) (any, error) {
+	return f.host.Repair(ctx, policy, host.RepairOptions{
+		DryRun: o.DryRun, Restart: o.Restart, Verify: o.Verify, Rate: o.Rate,
+		Progress: func(r host.RepairReport) { progress(r) },
+	})
+}
+
 func apiOptions(cfg *config.Config, log hclog.Logger) (api.Options, error) {
 	opts := api.Options{
 		Listen: cfg.Host.Listen, Tokens: cfg.Host.Tokens, AllowedHosts: cfg.Host.AllowedHosts,

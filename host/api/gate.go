@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 // and, once it drains, all new ones.
 type gate struct {
 	limit int
+	// closing ends when the gate begins to drain.
+	closing context.Context //nolint:containedctx // for requests that then end early
+	close   context.CancelFunc
 
 	mu       sync.Mutex
 	running  int
@@ -18,7 +22,15 @@ type gate struct {
 	empty    chan struct{} // closed when draining and nothing runs
 }
 
-func newGate(limit int) *gate { return &gate{limit: limit, empty: make(chan struct{})} }
+func newGate(limit int) *gate {
+	g := &gate{limit: limit, empty: make(chan struct{})}
+	g.closing, g.close = context.WithCancel(context.Background())
+	return g
+}
+
+// onDrain calls do, once, when the gate begins to drain, unless stop was called
+// before.
+func (g *gate) onDrain(do func()) (stop func() bool) { return context.AfterFunc(g.closing, do) }
 
 // enter admits a request, which must leave, or says why not.
 func (g *gate) enter() error {
@@ -50,6 +62,7 @@ func (g *gate) drain() <-chan struct{} {
 	defer g.mu.Unlock()
 	if !g.draining {
 		g.draining = true
+		g.close()
 		if g.running == 0 {
 			close(g.empty)
 		}

@@ -66,6 +66,10 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			h.only(w, r, h.admitted(h.object(escaped)), objectMethods()...)
 			return
 		}
+		if escaped, ok := strings.CutPrefix(path, repairPath); ok {
+			h.only(w, r, h.admitted(h.repair(escaped)), http.MethodPost)
+			return
+		}
 		h.refuse(w, r, problem{
 			status: http.StatusNotFound, Code: storage.CodeNotFound.String(),
 			Detail: "there is nothing at this path; objects are under " + objectPath + "{key}",

@@ -62,13 +62,6 @@ func (h *handler) fail(w *response, r *http.Request, err error) {
 // failAs is fail with a status that says more than the code of err does.
 func (h *handler) failAs(w *response, r *http.Request, err error, status int) {
 	e := storage.AsError(err)
-	p := problem{status: status, Code: e.Code.String(), Detail: e.Code.Error(), Backend: e.Backend, Plugin: e.Plugin}
-	if e.Err != nil {
-		p.Detail = e.Err.Error()
-	}
-	if e.OutcomeUnknown {
-		p.Outcome = "unknown"
-	}
 	if e.Code == storage.CodeFailedPrecondition && e.Current != "" {
 		w.Header().Set("ETag", quote(e.Current))
 	}
@@ -78,7 +71,19 @@ func (h *handler) failAs(w *response, r *http.Request, err error, status int) {
 	if status == http.StatusInternalServerError {
 		h.opts.Logger.Warn("a request failed", "method", r.Method, "error", err)
 	}
-	h.refuse(w, r, p)
+	h.refuse(w, r, problemOf(err, status))
+}
+
+func problemOf(err error, status int) problem {
+	e := storage.AsError(err)
+	p := problem{status: status, Code: e.Code.String(), Detail: e.Code.Error(), Backend: e.Backend, Plugin: e.Plugin}
+	if e.Err != nil {
+		p.Detail = e.Err.Error()
+	}
+	if e.OutcomeUnknown {
+		p.Outcome = "unknown"
+	}
+	return p
 }
 
 // retryAfter is d in whole seconds, rounded up: 1 if it is unknown.

@@ -34,6 +34,9 @@ func newResponse(w http.ResponseWriter, r *http.Request, opts Options) *response
 // connection is gone, which the write will show.
 func (w *response) allowTime() { _ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) }
 
+// waive takes the timeout back: nothing is to be written for a while.
+func (w *response) waive() { _ = w.control.SetWriteDeadline(time.Time{}) }
+
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ func (m *Manager) policyEnv() (routing.Env, error) {
 	}
 	dataDir := m.cfg.Host.DataDir
 	if m.needsJournal() {
-		j, err := journal.Open(filepath.Join(dataDir, "journal"), journal.Options{})
+		j, err := journal.Open(filepath.Join(dataDir, "journal"), journal.Options{Logger: slog.New(m.slogHandler("journal"))})
 		if err != nil {
 			return env, fmt.Errorf("data_dir %s: the journal of the policies cannot be opened; each host needs a data_dir of its own: %w", dataDir, err)
 		}

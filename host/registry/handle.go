@@ -12,7 +12,9 @@ import (
 // nothing serves, operations are Unavailable with the reason.
 //
 // Its Capabilities are those of the current generation or, while there is
-// none, of the last: they may change with a swap. Close does nothing, since
+// none, of the last: they may change with a swap. Before the first, nobody knows
+// them, and all are declared: an operation is then refused for being Unavailable,
+// which may pass, rather than for being Unimplemented. Close does nothing, since
 // the generations have their own owner.
 func (r *Registry) Handle(name string) storage.Store { return &handle{registry: r, name: name} }
 
@@ -22,10 +24,13 @@ type handle struct {
 }
 
 func (h *handle) Capabilities() storage.Capabilities {
-	if e := (*h.registry.snapshot.Load())[h.name]; e != nil {
+	if e := (*h.registry.snapshot.Load())[h.name]; e != nil && e.known {
 		return e.caps
 	}
-	return storage.Capabilities{}
+	return storage.Capabilities{
+		ConditionalPut: true, ConditionalDelete: true, TTL: true, Batch: true, AtomicBatch: true, Watch: true,
+		Transactions: true, Copy: true, HealthCheck: true, Durable: true, Consistency: storage.AllConsistencyLevels(),
+	}
 }
 
 func (h *handle) Close(context.Context) error { return nil }

@@ -56,6 +56,7 @@ type entry struct {
 	retryAfter time.Duration
 	meta       Meta
 	caps       storage.Capabilities
+	known      bool // meta and caps: there was a generation
 }
 
 // New returns an empty Registry.
@@ -71,7 +72,7 @@ func New(opts Options) *Registry {
 func (r *Registry) Swap(name string, store storage.Store, meta Meta) (old *Generation) {
 	caps := store.Capabilities()
 	return r.change(name, func(number uint64, _ *entry) *entry {
-		return &entry{generation: newGeneration(name, number, store, meta), meta: meta, caps: caps}
+		return &entry{generation: newGeneration(name, number, store, meta), meta: meta, caps: caps, known: true}
 	})
 }
 
@@ -82,7 +83,7 @@ func (r *Registry) Fail(name, reason string, retryAfter time.Duration) (old *Gen
 	return r.change(name, func(_ uint64, was *entry) *entry {
 		e := &entry{reason: reason, retryAfter: retryAfter}
 		if was != nil {
-			e.meta, e.caps = was.meta, was.caps
+			e.meta, e.caps, e.known = was.meta, was.caps, was.known
 		}
 		return e
 	})
@@ -101,7 +102,7 @@ func (r *Registry) Pause(name string) (old *Generation) {
 		case was.waiting != nil:
 			return was
 		default:
-			return &entry{waiting: newRoom(r.opts), meta: was.meta, caps: was.caps}
+			return &entry{waiting: newRoom(r.opts), meta: was.meta, caps: was.caps, known: was.known}
 		}
 	})
 }

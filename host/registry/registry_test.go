@@ -50,6 +50,27 @@ func TestWithoutAGenerationOperationsSayWhy(t *testing.T) {
 	}
 }
 
+// A host that has just started, and whose plugin is slow, refused conditional
+// writes as Unimplemented.
+func TestABackendThatHasNotServedYetIsUnavailableAndNotUnable(t *testing.T) {
+	r := New(Options{})
+	r.Fail("disk", "it is being opened", time.Second)
+	store := storage.Complete(r.Handle("disk"))
+	_, err := store.Put(t.Context(), "k", strings.NewReader("v"), storage.PutOptions{If: storage.IfAbsent(), TTL: time.Hour, Consistency: storage.ConsistencyStrong})
+	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "it is being opened") {
+		t.Error(err)
+	}
+	for _, served := range []func(){
+		func() { r.Swap("disk", storage.Complete(newFake(1)), Meta{}) },
+		func() { r.Fail("disk", "the process crashed", time.Second) },
+		func() { r.Pause("disk") },
+	} {
+		if served(); store.Capabilities().ConditionalPut {
+			t.Error("a backend that has served is said to do what it cannot")
+		}
+	}
+}
+
 func TestSwapDrainsTheOldGeneration(t *testing.T) {
 	r := New(Options{})
 	first, second := newFake(1), newFake(2)

@@ -98,7 +98,7 @@ func (o Custom) compile() (p *expression.Program, at string, err error) {
 // Check implements [Checker].
 func (o Custom) Check(kinds func(string) []string) schema.Diagnostics {
 	if _, at, err := o.compile(); err != nil {
-		return schema.Diagnostics{schema.Errorf(cty.GetAttrPath(at), "Wrong place", "%s.", err)}
+		return schema.Diagnostics{schema.Errorf(cty.GetAttrPath(at), "Wrong place", "%v.", storage.AsError(err).Err)}
 	}
 	if o.Planner != "" {
 		return checkReplicas("backends", o.Backends, kinds)

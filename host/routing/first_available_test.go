@@ -213,13 +213,13 @@ func TestACallerReadsItsOwnWrites(t *testing.T) {
 
 func TestRememberedWritesAreBounded(t *testing.T) {
 	w := newWrites()
-	w.limit = 3
+	w.recent.limit = 3
 	for i := range 5 {
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 1})
 		w.put(storage.Object{Key: fmt.Sprint(i), Size: 2})
 	}
-	if len(w.last) != 3 || len(w.keys) != 3 {
-		t.Errorf("%d keys are remembered, want 3", len(w.last))
+	if len(w.recent.last) != 3 || len(w.recent.keys) != 3 {
+		t.Errorf("%d keys are remembered, want 3", len(w.recent.last))
 	}
 	for i, allowed := range []bool{true, true, false, false, false} {
 		if got := w.allow(storage.Object{Key: fmt.Sprint(i), Size: 1}); got != allowed {

@@ -107,6 +107,7 @@ func Kinds() []Kind {
 		{Name: "custom", Policy: Custom{}, Journal: true, Doc: "An expression over the object, or a planner of the program that embeds the host, says which backend has it."},
 		{Name: "round_robin", Policy: RoundRobin{}, Journal: true, Doc: "Backends take turns: for reads if all have the same data, or for new objects, of which each is then in one of them."},
 		{Name: "shard", Policy: Shard{}, Journal: true, Doc: "Every key belongs to one of several backends, chosen by its hash. If that one is down, its keys are Unavailable."},
+		{Name: preferCacheName, Policy: PreferCache{}, Doc: "A cache before a source. Reads come from the cache while nothing was written since; writes go to the source."},
 		{Name: "redundant", Policy: Redundant{}, Journal: true, Doc: "Copies of everything at several backends: writes are acknowledged by as many as asked for, and what a backend misses it is given later."},
 	}
 }

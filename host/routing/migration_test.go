@@ -208,24 +208,22 @@ func TestPreviousIsRefusedWhereItMakesNoSense(t *testing.T) {
 
 // misplaced returns a key that was at names[from] with the first two shards and
 // belongs to names[2] with three.
-func (r *resharded) misplaced(from int) string {
-	two, three := newRendezvous(names[:2], []float64{1, 1}), newRendezvous(names, []float64{1, 1, 1})
-	for i := 0; ; i++ {
-		if key := fmt.Sprint("k", i); two.owner(key) == from && three.owner(key) == 2 {
-			return key
-		}
-	}
+func (*resharded) misplaced(from int) string {
+	return keyWith(func(key string) bool { return ownerOf(key, 0, 1) == from && ownerOf(key, 0, 1, 2) == 2 })
 }
 
-// halted begins a migration that cannot go on: one listing fails, and the other
-// children answer.
+// halted has three shards from now on, and a migration that does not go on.
 func (r *resharded) halted() {
 	r.t.Helper()
-	r.close()
-	for _, s := range r.lists {
-		s.off.Store(true)
+	for _, l := range r.lists {
+		l.off.Store(true)
 	}
 	r.become(Shard{}, 0, 1, 2)
+	r.shard().stop()
+	r.shard().worker.Wait()
+	for _, l := range r.lists {
+		l.off.Store(false)
+	}
 }
 
 func TestOperationsWhileAKeyHasNotMoved(t *testing.T) {
@@ -305,11 +303,9 @@ func TestAMovingKeyNeedsItsEarlierOwner(t *testing.T) {
 			r := newResharded(t)
 			ctx := t.Context()
 			r.become(Shard{}, 0, 1)
-			key, absent := r.misplaced(0), r.misplaced(0)+"/"
+			key := r.misplaced(0)
+			absent := keyWith(func(k string) bool { return k != key && ownerOf(k, 0, 1) == 0 && ownerOf(k, 0, 1, 2) == 2 })
 			put(t, r.store, key, "v")
-			for i := 0; owns(absent, 0) != 0 || owns(absent, 2) != 2; i++ {
-				absent = fmt.Sprint("absent-", i)
-			}
 			r.halted()
 			r.kids[down].fail(storage.CodeUnavailable)
 			for name, run := range map[string]func() error{
@@ -339,14 +335,6 @@ func TestAMovingKeyNeedsItsEarlierOwner(t *testing.T) {
 			}
 		})
 	}
-}
-
-// owns returns the owner among the first shards up to last.
-func owns(key string, last int) int {
-	if last == 0 {
-		last = 1
-	}
-	return newRendezvous(names[:last+1], []float64{1, 1, 1}[:last+1]).owner(key)
 }
 
 func TestAnInterruptedMoveIsCompleted(t *testing.T) {
@@ -423,18 +411,6 @@ func TestAMoveKeepsEverything(t *testing.T) {
 	}
 }
 
-// meddling is a child that lets somebody else in before a delete.
-type meddling struct {
-	storage.Store
-	before func()
-	once   sync.Once
-}
-
-func (m *meddling) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (storage.Deleted, error) {
-	m.once.Do(m.before)
-	return m.Store.Delete(ctx, key, opts)
-}
-
 func TestAMoveYieldsToOtherHosts(t *testing.T) {
 	for name, c := range map[string]struct {
 		meddle func(t *testing.T, from storage.Store, key string)
@@ -456,8 +432,7 @@ func TestAMoveYieldsToOtherHosts(t *testing.T) {
 			r.become(Shard{}, 0, 1)
 			key := r.misplaced(0)
 			put(t, r.store, key, "ours")
-			inner := r.kids[0].Store
-			r.kids[0].Store = &meddling{Store: inner, before: func() { c.meddle(t, inner, key) }}
+			r.meddle(0, onDelete, func(from storage.Store) { c.meddle(t, from, key) })
 			r.become(Shard{}, 0, 1, 2)
 			r.settle()
 			want := map[string]string{}

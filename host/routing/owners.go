@@ -11,14 +11,14 @@ const nowhere = -1
 // owners remembers where the last version of a key was put or found. What it
 // says is exact as far as this host is concerned: what was found never replaces
 // what was put since.
-type owners struct{ *recent[owned] }
+type owners struct{ *remembered[owned] }
 
 type owned struct {
 	child   int // or nowhere: all children have to be asked
 	version storage.Version
 }
 
-func newOwners() *owners { return &owners{newRecent[owned](RememberedOwners)} }
+func newOwners() *owners { return &owners{newRemembered[owned](RememberedOwners)} }
 
 // of returns the child that has key, or nowhere.
 func (o *owners) of(key string) int {

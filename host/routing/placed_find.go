@@ -55,7 +55,7 @@ func (p *placed) find(ctx context.Context, key string, level storage.Consistency
 	}
 	slices.SortStableFunc(s.copies, func(a, b copyAt) int { return b.stamp.compare(a.stamp) })
 	newest := s.newest()
-	if newest != nil && len(s.failed) == 0 {
+	if newest != nil && newest.standing == alive && len(s.failed) == 0 {
 		p.owners.set(key, newest.child, newest.stamp.version)
 	}
 	for i := range s.copies {

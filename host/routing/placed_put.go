@@ -179,8 +179,22 @@ func (p *placed) storeOver(ctx context.Context, w *putting, target int, seen *si
 	case current != nil && current.child == target:
 		return p.store(ctx, w, target)
 	case there != nil:
-		return p.storeIf(ctx, w, target, storage.IfETag(there.object.ETag))
-	default:
+		res, err := p.storeIf(ctx, w, target, storage.IfETag(there.object.ETag))
+		return res, p.changed(target, err)
+	case w.opts.If.Kind == storage.ConditionAbsent:
 		return p.storeIf(ctx, w, target, storage.IfAbsent())
+	default:
+		res, err := p.storeIf(ctx, w, target, storage.IfAbsent())
+		return res, p.changed(target, err)
 	}
+}
+
+// changed is the error of a put that a child refused although the caller's
+// condition may hold: what the child has is not what was seen there, such as an
+// old copy of a child that did not answer then.
+func (p *placed) changed(target int, err error) error {
+	if err == nil || storage.CodeOf(err) != storage.CodeFailedPrecondition {
+		return err
+	}
+	return storage.Errorf(storage.CodeUnavailable, "%s has another copy than when it was looked at; try again", p.children[target].child.Name)
 }

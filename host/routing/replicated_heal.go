@@ -20,6 +20,8 @@ const (
 	replayPauseFirst   = 100 * time.Millisecond
 	replayPauseLongest = 5 * time.Second
 	replayBatch        = 64
+	// replayFailures in a row end an attempt: it is the replica, not a key.
+	replayFailures = 8
 )
 
 // healTimeout bounds the repair of one key outside of operations.
@@ -86,41 +88,57 @@ func (e *replicated) healQueued() {
 	}
 }
 
-// replay gives a replica what the journal says it lacks, the oldest first, until
-// the engine is closed.
+// replay gives a replica what the journal says it lacks, until the engine is
+// closed.
 func (e *replicated) replay(r *replica) {
 	pause := replayPauseFirst
 	for {
-		entries := e.log.Ripe(r.ref(), replayBatch)
-		var err error
-		for _, entry := range entries {
-			if err = e.repay(r, entry.Key, entry.Version); err != nil {
-				break
+		err := e.replayAll(r)
+		if err == nil {
+			pause = replayPauseFirst
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause/2)) //nolint:gosec // jitter needs no secrecy
+		again := timer.C
+		if err == nil {
+			again = nil
+		}
+		select {
+		case <-e.life.Done():
+			timer.Stop()
+			return
+		case <-again:
+			pause = min(2*pause, replayPauseLongest)
+		case <-e.log.Wake(r.ref()):
+			if err != nil { // more of the same would come at once
+				select {
+				case <-e.life.Done():
+				case <-timer.C:
+				}
 			}
 		}
-		switch {
-		case e.life.Err() != nil:
-			return
-		case err != nil:
-			pause = min(2*pause, replayPauseLongest)
-			timer := time.NewTimer(pause/2 + rand.N(pause/2)) //nolint:gosec // jitter needs no secrecy
-			select {
-			case <-e.life.Done():
-				timer.Stop()
-				return
-			case <-timer.C:
+		timer.Stop()
+	}
+}
+
+// replayAll goes through the debts of a replica, the oldest first. One that
+// cannot be paid holds up no other, unless several in a row cannot.
+func (e *replicated) replayAll(r *replica) error {
+	var failure error
+	failed := 0
+	for entries := e.log.Ripe(r.ref(), replayBatch); len(entries) > 0; entries = e.log.RipeAfter(r.ref(), entries[len(entries)-1], replayBatch) {
+		for _, entry := range entries {
+			err := e.repay(r, entry.Key, entry.Version)
+			if err == nil {
+				failed = 0
+				continue
 			}
-		case len(entries) == 0:
-			pause = replayPauseFirst
-			select {
-			case <-e.life.Done():
-				return
-			case <-e.log.Wake(r.ref()):
+			failure = err
+			if failed++; failed == replayFailures || !e.usable(r) || e.life.Err() != nil {
+				return failure
 			}
-		default:
-			pause = replayPauseFirst
 		}
 	}
+	return failure
 }
 
 // repay makes one key equal everywhere and takes the debt of a replica out of

@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	defer unlock()
+	defer func() { e.doubts.note(w.key, err) }()
 	if !w.cond.IsNone() {
 		return e.decide(ctx, set, w)
 	}
@@ -103,7 +105,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present {
+	if w.v.tombstone && !before.present && !e.doubts.about(w.key) && !e.underWay(set, w.key) {
 		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
 			return before, nil // there is nothing to delete anywhere
 		}
@@ -113,6 +115,16 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	}
 	d := e.deliver(ctx, set, w, e.intent(set, w), answers)
 	return before, e.settle(ctx, d)
+}
+
+// underWay reports whether a write of the key may still arrive at a replica: one
+// that was given up, or that waits in the journal. The caller has the key's turn.
+func (e *replicated) underWay(set copySet, key string) bool {
+	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
+		_, known := e.log.Entry(r.ref(), key)
+		_, dirty := e.log.Dirty(r.ref()) // and its entries are not known
+		return known || dirty
+	})
 }
 
 // decide carries out a conditional write: what it depends on is first made

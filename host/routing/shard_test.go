@@ -199,6 +199,9 @@ func listAll(t testing.TB, s storage.Store, opts storage.ListOptions) (keys, pre
 		if err != nil {
 			t.Fatal(err)
 		}
+		if n := len(page.Objects) + len(page.Prefixes); opts.Limit > 0 && n > opts.Limit {
+			t.Fatalf("a page of %d, with limit %d", n, opts.Limit)
+		}
 		for _, o := range page.Objects {
 			keys = append(keys, o.Key)
 		}

@@ -7,7 +7,7 @@ import "github.com/p2p-ai-agents/stowage/sdk/storage"
 const RememberedWrites = 1 << 16
 
 // writes remembers the last keys written and what was written.
-type writes struct{ *recent[written] }
+type writes struct{ *remembered[written] }
 
 type written struct {
 	exists bool
@@ -15,7 +15,7 @@ type written struct {
 	crc    uint32
 }
 
-func newWrites() *writes { return &writes{newRecent[written](RememberedWrites)} }
+func newWrites() *writes { return &writes{newRemembered[written](RememberedWrites)} }
 
 func (w *writes) put(o storage.Object) { w.note(o.Key, written{true, o.Size, o.CRC32C}) }
 
@@ -29,8 +29,6 @@ func (w *writes) note(key string, now written) {
 // it has the same bytes, or nothing is remembered. A stand-in has to be
 // remembered.
 func (w *writes) allow(o storage.Object) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	was, known := w.last[o.Key]
+	was, known := w.get(o.Key)
 	return !known && o.Metadata[metaStandIn] == "" || known && was == written{true, o.Size, o.CRC32C}
 }

@@ -61,6 +61,7 @@ func rules() map[string][]string {
 		"internal/chaos":       {"host/...", "sdk/...", "plugins/local/..."},
 		"internal/demo":        {"host/...", "sdk/..."},
 		"internal/imports":     {},
+		"internal/storetest":   {"sdk/storage", "host/event"}, // for tests alone
 		"internal/testplugin":  {"sdk", "sdk/storage", "proto/..."},
 	}
 }

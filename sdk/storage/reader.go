@@ -18,11 +18,12 @@ type Reader struct {
 	// Length how many bytes the Reader gives in all.
 	Offset, Length int64
 
-	body io.ReadCloser
-	left int64
-	crc  uint32
-	err  error
-	done []func(read int64, err error)
+	body   io.ReadCloser
+	memory bool
+	left   int64
+	crc    uint32
+	err    error
+	done   []func(read int64, err error)
 }
 
 // NewReader returns a Reader over body, which must give the length bytes of
@@ -40,7 +41,7 @@ func NewBytesReader(obj Object, r Range, value []byte) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := &heldReader{Reader: Reader{Object: obj, Offset: offset, Length: length, left: length}}
+	held := &heldReader{Reader: Reader{Object: obj, Offset: offset, Length: length, left: length, memory: true}}
 	held.bytes.Reset(value[offset : offset+length])
 	held.body = &held.bytes
 	return &held.Reader, nil
@@ -131,7 +132,15 @@ func (r *Reader) Close() error {
 // layers that guard or repair a stream: what wrap returns must give the same
 // bytes, and closing it must close what it was given. Call it before the first
 // Read.
-func (r *Reader) Wrap(wrap func(io.ReadCloser) io.ReadCloser) { r.body = wrap(r.body) }
+func (r *Reader) Wrap(wrap func(io.ReadCloser) io.ReadCloser) {
+	r.body = wrap(r.body)
+	r.memory = false
+}
+
+// InMemory reports whether the bytes are at hand in the memory of this process:
+// reading them neither waits nor fails, unless their checksum is wrong, and needs
+// the context of the Get no more. A wrapped Reader says no.
+func (r *Reader) InMemory() bool { return r.memory }
 
 // OnClose has f called once, after Close closed the source, with the number of
 // bytes read and the error that ended the reading: nil if it reached the end

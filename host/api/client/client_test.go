@@ -32,6 +32,11 @@ func (h *host) Metrics() http.Handler { return nil }
 // serve starts a host and returns its address.
 func serve(t testing.TB, h *host, opts api.Options) string {
 	t.Helper()
+	return serveHost(t, h, opts)
+}
+
+func serveHost(t testing.TB, h api.Host, opts api.Options) string {
+	t.Helper()
 	opts.Listen = "127.0.0.1:0"
 	server, err := api.New(h, opts)
 	if err != nil {

@@ -61,6 +61,17 @@ func answeredError(resp *http.Response, write bool) error {
 	return e
 }
 
+// asError is the error of a problem that came with an answer.
+func (p problem) asError() error {
+	code, known := codeNamed(p.Code)
+	if !known {
+		code = storage.CodeInternal
+	}
+	e := storage.Errorf(code, "%s", p.Detail)
+	e.Backend, e.Plugin = p.Backend, p.Plugin
+	return e
+}
+
 func codeNamed(name string) (storage.Code, bool) {
 	for code := storage.CodeInternal; code <= storage.CodePermissionDenied; code++ {
 		if code.String() == name {

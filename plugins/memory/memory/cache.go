@@ -72,29 +72,19 @@ type entry struct {
 	object storage.Object
 	value  []byte
 	weight uint32
-	kept   time.Duration // how long the cache keeps it
+	kept   time.Duration // then the cache shows it no more
 }
 
 // forever is longer than any process runs, and short enough to be added to.
 const forever = 200 * 365 * 24 * time.Hour
 
-// slack is how much longer than its expiry an entry is kept: live is exact, the
-// cache need not be.
-const slack = time.Second
-
-// live reports whether the object is still there for callers.
-func (e *entry) live() bool {
-	return e.object.ExpiresAt.IsZero() || time.Now().Before(e.object.ExpiresAt)
-}
-
 // keep sets how long e is kept.
 func (e *entry) keep(ttl, limit time.Duration) {
 	e.kept = forever
-	if ttl > 0 {
-		e.kept = ttl + slack
-	}
-	if limit > 0 {
-		e.kept = min(e.kept, limit)
+	for _, d := range []time.Duration{ttl, limit} {
+		if d > 0 {
+			e.kept = min(e.kept, d)
+		}
 	}
 }
 

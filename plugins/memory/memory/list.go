@@ -58,7 +58,7 @@ func (b *backend) left(ctx context.Context, prefix string, position storage.List
 		if seen++; seen%1024 == 0 && ctx.Err() != nil {
 			return nil, storage.AsError(ctx.Err())
 		}
-		if strings.HasPrefix(key, prefix) && !position.Covers(key) && e.live() {
+		if strings.HasPrefix(key, prefix) && !position.Covers(key) {
 			left = append(left, e)
 		}
 	}

@@ -30,7 +30,7 @@ func (b *backend) lookup(ctx context.Context, key, match string) (*entry, error)
 		return nil, err
 	}
 	e, ok := b.entries.GetIfPresent(key)
-	if !ok || !e.live() {
+	if !ok {
 		return nil, notFound()
 	}
 	if match != "" {

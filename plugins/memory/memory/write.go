@@ -40,7 +40,7 @@ func (b *backend) Put(ctx context.Context, key string, body io.Reader, opts stor
 	existed := false
 	b.entries.Compute(key, func(old *entry, found bool) (*entry, otter.ComputeOp) {
 		current := ""
-		if existed = found && old.live(); existed {
+		if existed = found; found {
 			current = old.object.ETag
 		}
 		if err = opts.If.Check(current); err != nil {
@@ -67,7 +67,7 @@ func (b *backend) Delete(ctx context.Context, key string, opts storage.DeleteOpt
 	existed := false
 	b.entries.Compute(key, func(old *entry, found bool) (*entry, otter.ComputeOp) {
 		current := ""
-		if existed = found && old.live(); existed {
+		if existed = found; found {
 			current = old.object.ETag
 		}
 		if err = opts.If.Check(current); err != nil {
