@@ -20,7 +20,11 @@ func (f *failover) Batch(ctx context.Context, ops []storage.BatchOp, opts storag
 	results, err := f.asOne(ctx, ops, opts)
 	switch {
 	case err != nil && failsOver(ctx, err):
-		return f.singly.Batch(ctx, ops, opts)
+		redone, again := f.singly.Batch(ctx, ops, opts)
+		for i := range redone {
+			redone[i] = after(err, ops[i], redone[i])
+		}
+		return redone, again
 	case err != nil:
 		return nil, err
 	}
@@ -40,10 +44,23 @@ func (f *failover) Batch(ctx context.Context, ops []storage.BatchOp, opts storag
 	redone, err := f.singly.Batch(ctx, rest, opts)
 	for n, i := range again {
 		if err == nil {
-			results[i] = redone[n]
+			results[i] = after(results[i].Err, ops[i], redone[n])
 		}
 	}
 	return results, nil
+}
+
+// after is the result of an operation that failed with before and was done again:
+// what the first time may have done, it does not deny.
+func after(before error, op storage.BatchOp, r storage.BatchResult) storage.BatchResult {
+	if op.Kind != storage.BatchPut && op.Kind != storage.BatchDelete || !mayHaveHappened(before) {
+		return r
+	}
+	r.Created, r.Existed = storage.Unknown, storage.Unknown
+	if r.Err != nil {
+		r.Err = unsure(r.Err, true)
+	}
+	return r
 }
 
 // asOne runs a batch at once. It refuses one that has to be done by one as

@@ -33,7 +33,7 @@ func (f *failover) Put(ctx context.Context, key string, body io.Reader, opts sto
 	}
 	f.written.put(res.Object)
 	res.Object = w.taker.outward(res.Object)
-	res.Created = opposite(existed(w.prior, w.owed, w.taker, opposite(res.Created)))
+	res.Created = opposite(w.existed(opposite(res.Created)))
 	return res, nil
 }
 
@@ -51,7 +51,7 @@ func (f *failover) Delete(ctx context.Context, key string, opts storage.DeleteOp
 		return storage.Deleted{}, err
 	}
 	f.written.deleted(key)
-	d.Existed = existed(w.prior, w.owed, w.taker, d.Existed)
+	d.Existed = w.existed(d.Existed)
 	return d, nil
 }
 
@@ -70,6 +70,15 @@ type transfer struct {
 	taker    *candidate // that took it
 	failures []error
 	maybe    bool // one that failed may have it, or be given it yet
+}
+
+// existed is whether there was an object before w, by what the child said that
+// took it. A child that may have had w before says nothing of the time before.
+func (w *transfer) existed(said storage.Tristate) storage.Tristate {
+	if w.maybe {
+		return storage.Unknown
+	}
+	return existed(w.prior, w.owed, w.taker, said)
 }
 
 // transfer gives w to the first child that takes it and makes durable what that

@@ -91,6 +91,9 @@ type merge struct {
 	// choose is given what the sources have under one name and returns what to
 	// show, or nil to leave the name out.
 	choose func(ctx context.Context, same []found) (*entry, error)
+	// lacking names backends that choose would have needed; the page is partial
+	// then.
+	lacking []string
 }
 
 func (m *merge) page(ctx context.Context) (storage.Page, error) {
@@ -110,6 +113,10 @@ func (m *merge) page(ctx context.Context) (storage.Page, error) {
 		switch {
 		case err != nil:
 			return storage.Page{}, err
+		case len(m.lacking) > 0:
+			page.Partial, page.FailedBackends = true, noted(page.FailedBackends, m.lacking...)
+		}
+		switch {
 		case e == nil:
 		case e.object == nil:
 			page.Prefixes = append(page.Prefixes, e.name)

@@ -3,8 +3,10 @@ package routing
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
 	"github.com/p2p-ai-agents/stowage/host/journal"
@@ -45,7 +47,7 @@ func promises() map[string]promise {
 	quorum := replicated
 	quorum.Serves = func(op string, faulty []bool) bool {
 		conditional := op == "put if" || op == "delete if"
-		return most(faulty) && !(conditional && faulty[0])
+		return most(faulty) && (!conditional || !faulty[0])
 	}
 	placed := storetest.Harness{Children: abc(3), Single: true, Vague: true}
 	// Where an object can be in one place after the other, a write that lands in
@@ -55,20 +57,20 @@ func promises() map[string]promise {
 	for i := range moved.Children {
 		moved.Children[i].Prompt = true
 	}
-	cached := func(o PreferCache, cache storetest.ChildOptions) promise {
-		cache.Name, o.Cache, o.Source = "backend.cache", "backend.cache", "backend.a"
-		return promise{
-			policy: o, linear: true,
-			harness: storetest.Harness{
-				Children: append(abc(1), cache), Lossy: func(child string) bool { return child == "backend.cache" },
-				Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
-			},
-		}
+	cached := PreferCache{Cache: "backend.cache", Source: "policy.source"}
+	through := cached
+	through.Source, through.Write = "backend.a", writeThrough
+	forgets := storetest.ChildOptions{Name: "backend.cache", Volatile: true}
+	lossy := func(name string) bool { return name == forgets.Name }
+	caching := storetest.Harness{
+		Children: append(abc(1), forgets), Lossy: lossy,
+		Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
 	}
+	cachingCopies := storetest.Harness{Children: append(abc(3), forgets), Lossy: lossy}
+	kept := caching
+	kept.Children = append(abc(1), storetest.ChildOptions{Name: forgets.Name})
 	return map[string]promise{
-		"prefer_cache":                cached(PreferCache{}, storetest.ChildOptions{Volatile: true}),
-		"prefer_cache, through":       cached(PreferCache{Write: "through"}, storetest.ChildOptions{Volatile: true}),
-		"prefer_cache, durable cache": cached(PreferCache{Write: "through"}, storetest.ChildOptions{}),
+		"prefer_cache, durable cache": {policy: through, linear: true, harness: kept},
 		"always_use": {
 			policy:  AlwaysUse{Backend: "backend.a"},
 			harness: storetest.Harness{Children: abc(1)},
@@ -81,6 +83,24 @@ func promises() map[string]promise {
 				Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
 			},
 			linear: true,
+		},
+		"first_available, failover": {
+			policy:  FirstAvailable{Order: three, Writes: "failover"},
+			harness: storetest.Harness{Children: abc(3), ManyETags: true, Vague: true, Drift: time.Minute},
+			journal: true, linear: true,
+		},
+		"prefer_cache":          {policy: PreferCache{Cache: "backend.cache", Source: "backend.a", StaleIfError: time.Minute, StaleWhileRevalidate: time.Minute}, harness: caching, linear: true},
+		"prefer_cache, through": {policy: through, harness: caching, linear: true},
+		"prefer_cache over redundant": {
+			policy:  nested{cached, map[string]Policy{"source": Redundant{Replicas: three}}},
+			harness: cachingCopies, journal: true, linear: true,
+		},
+		"shard over redundant": {
+			policy: nested{
+				Shard{Shards: []string{"policy.one", "policy.two"}},
+				map[string]Policy{"one": Redundant{Replicas: three[:2]}, "two": Redundant{Replicas: three[1:], Write: WriteOne}},
+			},
+			harness: storetest.Harness{Children: abc(3)}, journal: true, linear: true,
 		},
 		"redundant":                           {policy: Redundant{Replicas: three}, harness: quorum, journal: true, linear: true},
 		"redundant, all written, quorum read": {policy: Redundant{Replicas: three, Write: WriteAll, Read: ReadQuorum}, harness: replicated, journal: true, linear: true},
@@ -102,6 +122,52 @@ func promises() map[string]promise {
 			harness: storetest.Harness{Children: abc(3), Repair: repair}, journal: true, linear: true,
 		},
 	}
+}
+
+// nested is a policy over others, which it knows as policy.NAME.
+type nested struct {
+	Policy
+	under map[string]Policy
+}
+
+func (n nested) Build(name string, env Env, child func(string) (Child, error)) (storage.Store, error) {
+	all := nest{}
+	build := func(name string, p Policy, child func(string) (Child, error)) error {
+		s, err := p.Build(name, env, child)
+		if err != nil {
+			return errors.Join(err, all.Close(context.Background()))
+		}
+		all.Store, all.closing = s, append(all.closing, s)
+		return nil
+	}
+	built := make(map[string]storage.Store)
+	for under, p := range n.under {
+		if err := build(under, p, child); err != nil {
+			return nil, err
+		}
+		built["policy."+under] = all.Store
+	}
+	err := build(name, n.Policy, func(ref string) (Child, error) {
+		if s, ok := built[ref]; ok {
+			return Child{Name: ref, Store: s}, nil
+		}
+		return child(ref)
+	})
+	return all, err
+}
+
+// nest closes what was built last first.
+type nest struct {
+	storage.Store
+	closing []storage.Store
+}
+
+func (n nest) Close(ctx context.Context) error {
+	var errs []error
+	for _, s := range slices.Backward(n.closing) {
+		errs = append(errs, s.Close(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // byFirstByte keeps a key at two of the children.

@@ -39,10 +39,11 @@ type replicated struct {
 	// all are the replicas in the order of the configuration.
 	all []*replica
 	// plan says which replicas hold a key and how many must answer.
-	plan func(op event.Op, key string) (copySet, error)
-	log  *journal.Log
-	keys turn.Keys
-	heal healer
+	plan   func(op event.Op, key string) (copySet, error)
+	log    *journal.Log
+	keys   turn.Keys
+	heal   healer
+	doubts doubts
 	// straggling counts deliveries that go on after their write returned.
 	straggling atomic.Int64
 	repairing  sync.Mutex // held by the one repair that runs

@@ -24,7 +24,7 @@ func (e *replicated) List(ctx context.Context, opts storage.ListOptions) (storag
 	m.choose = func(ctx context.Context, same []found) (*entry, error) {
 		for _, f := range same {
 			if f.entry.object == nil {
-				return e.prefix(ctx, set, opts, f.entry)
+				return e.prefix(ctx, set, m, f.entry)
 			}
 		}
 		return visible(same), nil
@@ -61,10 +61,13 @@ func visible(same []found) *entry {
 }
 
 // prefix shows a common prefix if any key in it is visible.
-func (e *replicated) prefix(ctx context.Context, set copySet, opts storage.ListOptions, common *entry) (*entry, error) {
-	m := e.merge(set, storage.ListOptions{Prefix: common.name, Limit: 1, AllowPartial: opts.AllowPartial}, mergeToken{})
+func (e *replicated) prefix(ctx context.Context, set copySet, above *merge, common *entry) (*entry, error) {
+	m := e.merge(set, storage.ListOptions{Prefix: common.name, Limit: 1, AllowPartial: above.opts.AllowPartial}, mergeToken{})
 	m.choose = func(_ context.Context, same []found) (*entry, error) { return visible(same), nil }
 	page, err := m.page(ctx)
+	if page.Partial {
+		above.lacking = noted(above.lacking, page.FailedBackends...)
+	}
 	if err != nil || len(page.Objects) == 0 {
 		return nil, err
 	}

@@ -150,11 +150,11 @@ func (e *replicated) readFirst(ctx context.Context, set copySet, q *lookup) erro
 // lacks reports whether a replica may lack a write of this host that was
 // acknowledged.
 func (e *replicated) lacks(r *replica, key string) bool {
-	if _, dirty := e.log.Dirty(r.ref()); dirty {
+	if _, owes := e.log.Owes(r.ref(), key); owes {
 		return true
 	}
-	_, owes := e.log.Owes(r.ref(), key)
-	return owes
+	_, dirty := e.log.Dirty(r.ref()) // last: a replica that becomes dirty owes nothing more
+	return dirty
 }
 
 // open asks one replica. A missing copy is no error but an absent state.

@@ -96,6 +96,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	defer unlock()
+	defer func() { e.doubts.note(w.key, err) }()
 	if !w.cond.IsNone() {
 		return e.decide(ctx, set, w)
 	}
@@ -104,7 +105,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present && !e.underWay(set, w.key) {
+	if w.v.tombstone && !before.present && !e.doubts.about(w.key) && !e.underWay(set, w.key) {
 		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
 			return before, nil // there is nothing to delete anywhere
 		}

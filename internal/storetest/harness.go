@@ -41,6 +41,9 @@ type Harness struct {
 	// Vague: what a write says about whether there was an object before need not
 	// take account of other writes under way.
 	Vague bool
+	// Drift is how much longer an object may live when it is copied to a child that
+	// takes its time.
+	Drift time.Duration
 	// Forgets: after a restart of the host, while children are faulty, reads at
 	// the default level may give older versions.
 	Forgets bool

@@ -37,7 +37,7 @@ type LinearOptions struct {
 	MaxFaulty int
 	// Kill: the host is restarted and killed as well.
 	Kill bool
-	// Check is the time for checking the history of a round. 0 means a minute.
+	// Check is the time for checking the history of a key. 0 means 15 seconds.
 	Check time.Duration
 }
 
@@ -60,7 +60,7 @@ func (o LinearOptions) withDefaults(children int) LinearOptions {
 		o.Seed = 1
 	}
 	if o.Check == 0 {
-		o.Check = time.Minute
+		o.Check = 15 * time.Second
 	}
 	return o
 }
@@ -276,7 +276,7 @@ func (r *linearRun) check(t *testing.T, limit time.Duration) error {
 		if result == porcupine.Unknown {
 			return fmt.Errorf("no verdict on a history of %d operations within %v", len(history), limit)
 		}
-		key := history[0].Input.(record).key //nolint:errcheck,forcetypeassert // all are records
+		key := history[0].Input.(record).key
 		return fmt.Errorf("the history of %q is not linearizable:\n%s%s", key, around(history, info), r.save(t))
 	}
 	t.Logf("%d of %d operations were answered, %d are of unknown outcome", answered, r.opts.Clients*r.opts.Ops, len(r.history)-answered)

@@ -82,7 +82,7 @@ func wholeListing(s storage.Store, opts storage.ListOptions) (all storage.Page, 
 }
 
 // errContract is an error no store gives.
-var errContract = errors.New("the contract is broken") //nolint:gochecknoglobals // an error to compare with
+var errContract = errors.New("the contract is broken")
 
 func (m *machine) judgeListing(opts storage.ListOptions, got storage.Page, from, to time.Time) error {
 	if got.Partial && !opts.AllowPartial {

@@ -137,7 +137,7 @@ func (m *model) expired(key string, id int, at time.Time) (can, must bool) {
 		return false, false
 	}
 	if !w.expires.IsZero() {
-		return at.After(w.expires.Add(-expiryTolerance)), at.After(w.expires.Add(expiryTolerance))
+		return at.After(w.expires.Add(-expiryTolerance)), at.After(w.expires.Add(expiryTolerance + m.harness.Drift))
 	}
 	return at.After(w.earliest.Add(-expiryTolerance)), false
 }
@@ -167,7 +167,7 @@ func (m *model) object(key string, id int, o storage.Object) error {
 		return fmt.Errorf("%q has value %d, which expires at %v and should not", key, id, o.ExpiresAt)
 	case w.ttl > 0 && o.ExpiresAt.Before(w.earliest.Add(-expiryTolerance)):
 		return fmt.Errorf("%q has value %d, which expires at %v, too early: it was put for %v", key, id, o.ExpiresAt, w.ttl)
-	case w.ttl > 0 && !w.expires.IsZero() && o.ExpiresAt.Sub(w.expires).Abs() > expiryTolerance:
+	case w.ttl > 0 && !w.expires.IsZero() && o.ExpiresAt.Sub(w.expires).Abs() > expiryTolerance+m.harness.Drift:
 		return fmt.Errorf("%q has value %d, which expires at %v and before at %v", key, id, o.ExpiresAt, w.expires)
 	case w.ttl > 0:
 		w.expires = o.ExpiresAt

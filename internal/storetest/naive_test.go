@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"testing"
 
@@ -27,8 +28,11 @@ func openNaive(env Env) (storage.Store, error) {
 func (n *naive) majority(write func(storage.Store) error) error {
 	var failure error
 	succeeded := 0
-	for _, c := range n.children {
+	for i, c := range n.children {
 		if err := write(c); err != nil {
+			if i == 0 && errors.Is(err, storage.ErrFailedPrecondition) {
+				return err
+			}
 			failure = err
 			continue
 		}

@@ -1,0 +1,98 @@
+package routing
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/p2p-ai-agents/stowage/internal/storetest"
+	"github.com/p2p-ai-agents/stowage/sdk/storage"
+)
+
+// What the model and the checker of histories found, one by one.
+
+// faultyTrio are three children with faults to come.
+func faultyTrio(seed uint64) (all []*storetest.Child, children []Child) {
+	for _, name := range names {
+		c := storetest.NewChild(storetest.ChildOptions{Name: name, Seed: seed})
+		all, children = append(all, c), append(children, Child{Name: name, Store: storage.Complete(c.Connect())})
+	}
+	return all, children
+}
+
+func TestADeleteIsNotUndoneByAPutThatReachedNobodyYet(t *testing.T) {
+	for seed := range uint64(20) {
+		all, children := faultyTrio(seed)
+		all[0].Inject(storetest.Fault{Kind: storetest.Late, Op: "put"})
+		all[1].Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "put"})
+		all[2].Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "put"})
+		s := build(t, Redundant{Replicas: names}, testEnv(t), children...)
+		if _, err := s.Put(t.Context(), "k", strings.NewReader("v"), storage.PutOptions{}); !storage.AsError(err).OutcomeUnknown {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := s.Delete(t.Context(), "k", storage.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			c.Heal()
+		}
+		if value, err := read(t, s, "k", storage.GetOptions{Consistency: storage.ConsistencyStrong}); !errors.Is(err, storage.ErrNotFound) {
+			t.Fatalf("seed %d: the deleted object is back: %q, %v", seed, value, err)
+		}
+	}
+}
+
+func TestAListingIsPartialIfACommonPrefixCouldNotBeLookedInto(t *testing.T) {
+	all, children := faultyTrio(1)
+	s := build(t, Redundant{Replicas: names, Write: WriteOne}, testEnv(t), children...)
+	put(t, s, "a/b", "v")
+	for _, c := range all {
+		c.Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "list", Key: "a/"})
+	}
+	page, err := s.List(t.Context(), storage.ListOptions{Delimiter: "/", AllowPartial: true})
+	if err != nil || !page.Partial || len(page.FailedBackends) != len(names) {
+		t.Errorf("got %+v, %v", page, err)
+	}
+}
+
+// oneDelete is a batch.
+func oneDelete(t *testing.T, s storage.Store, key string) storage.BatchResult {
+	t.Helper()
+	results, err := s.Batch(t.Context(), []storage.BatchOp{{Kind: storage.BatchDelete, Key: key}}, storage.BatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
+}
+
+func TestABatchThatIsDoneAgainDoesNotDenyWhatTheFirstTimeMayHaveDone(t *testing.T) {
+	all, children := faultyTrio(1)
+	s := build(t, FirstAvailable{Order: names, Writes: "failover"}, testEnv(t), children...)
+	put(t, s, "k", "v")
+	all[0].Inject(storetest.Fault{Kind: storetest.LoseAnswer, Op: "delete"})
+	if r := oneDelete(t, s, "k"); r.Err != nil || r.Existed != storage.Unknown {
+		t.Errorf("it existed: %v, %v", r.Existed, r.Err)
+	}
+
+	all[0].Inject(storetest.Fault{Kind: storetest.LoseAnswer, Op: "delete"})
+	for _, c := range all {
+		c.Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "delete"})
+	}
+	if r := oneDelete(t, s, "k"); !storage.AsError(r.Err).OutcomeUnknown {
+		t.Errorf("got %v", r.Err)
+	}
+}
+
+func TestAPutDoesNotFailOnACopyThatCountsNoMore(t *testing.T) {
+	all, children := faultyTrio(1)
+	s := build(t, Custom{Place: "size > 2 ? backend.a : backend.b"}, testEnv(t), children...)
+	put(t, s, "k", "long")
+	all[0].Stop()
+	o := put(t, s, "k", "b")
+	all[0].Restart()
+	all[0].Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "stat"})
+	_, err := s.Put(t.Context(), "k", strings.NewReader("long again"), storage.PutOptions{If: storage.IfETag(o.ETag)})
+	if errors.Is(err, storage.ErrFailedPrecondition) {
+		t.Errorf("the object has the etag that was asked for; got %v", err)
+	}
+}
