@@ -38,7 +38,7 @@ func (m *model) judgeRead(c *cell, r request, id int, from, to time.Time) error 
 	case storage.ConsistencyCausal:
 		values = c.session
 	case storage.ConsistencyDefault:
-		if c.forgotten {
+		if c.forgotten && !m.strict {
 			values = c.ever
 		}
 	}

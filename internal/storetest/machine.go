@@ -243,9 +243,10 @@ func (m *machine) settle() {
 // everything reads what there is. If the children agree by now, so must all
 // readers from then on.
 func (m *machine) everything(agreed bool) {
+	m.model.strict = true
+	defer func() { m.model.strict = false }()
 	for _, key := range keys() {
 		c := m.model.cell(key)
-		c.forgotten = false
 		for _, level := range slices.Backward(m.levels) { // Strong comes first
 			if level == storage.ConsistencyEventual {
 				continue

@@ -16,6 +16,8 @@ const expiryTolerance = 10 * time.Millisecond
 // at a time.
 type model struct {
 	harness Harness
+	// strict: nothing is wrong with any child.
+	strict bool
 	cells   map[string]*cell
 	values  map[place]*written
 	etags   map[string]map[string]int // by key
