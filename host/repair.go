@@ -6,10 +6,11 @@ import (
 	"github.com/p2p-ai-agents/stowage/host/routing"
 )
 
-// What a repair is asked and what it answers.
 type (
+	// RepairOptions modify a repair.
 	RepairOptions = routing.RepairOptions
-	RepairReport  = routing.RepairReport
+	// RepairReport is what a repair found and did.
+	RepairReport = routing.RepairReport
 )
 
 // Repair compares the copies that a policy keeps and makes them equal, while

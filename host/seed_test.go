@@ -167,6 +167,108 @@ route "spare/" { to = policy.spare }`)
 		})
 	})
 
+	t.Run("prefer cache with fallback", func(t *testing.T) {
+		h, board := switchedHost(t, `
+policy "prefer_cache" "hot" {
+  cache  = backend.a
+  source = backend.b
+}
+route "" { to = policy.hot }`)
+		put(t, h.Store(), "k", "v")
+		if got := get(t, h.Store(), "k"); got != "v" {
+			t.Errorf("read %q", got)
+		}
+		eventually(t, "it is read from the cache", func() bool {
+			before := operations(h, "b", "get")
+			return get(t, h.Store(), "k") == "v" && operations(h, "b", "get") == before
+		})
+		board.set("b", true)
+		if got := get(t, h.Store(), "k"); got != "v" {
+			t.Errorf("from the cache, while the source is down: %q", got)
+		}
+		board.set("b", false)
+		board.set("a", true)
+		if got := get(t, h.Store(), "k"); got != "v" {
+			t.Errorf("from the source, while the cache is down: %q", got)
+		}
+		put(t, h.Store(), "k", "w") // the cache cannot be told
+		board.set("a", false)
+		if got := get(t, h.Store(), "k"); got != "w" {
+			t.Errorf("after a write that the cache missed: %q", got)
+		}
+	})
+
+	t.Run("redundant", func(t *testing.T) {
+		h, board := switchedHost(t, `
+policy "redundant" "safe" { replicas = [backend.a, backend.b, backend.c] }
+route "" { to = policy.safe }`)
+		board.set("c", true)
+		put(t, h.Store(), "k", "v") // two of three acknowledge
+		backlogs := h.Stats().Policies["safe"].Backlogs
+		if len(backlogs) != 3 || backlogs[2].Target != "backend.c" || backlogs[2].Entries != 1 {
+			t.Errorf("what c missed: %+v", backlogs)
+		}
+		board.set("a", true)
+		if _, err := h.Store().Put(t.Context(), "k", strings.NewReader("w"), storage.PutOptions{}); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("a write that one of three acknowledges: %v", err)
+		}
+		board.set("a", false)
+		board.set("c", false)
+		eventually(t, "c has what it missed", func() bool {
+			backlogs := h.Stats().Policies["safe"].Backlogs
+			return backlogs[0].Entries+backlogs[1].Entries+backlogs[2].Entries == 0
+		})
+		board.set("a", true)
+		board.set("b", true)
+		if got := get(t, h.Store(), "k"); got != "v" {
+			t.Errorf("c alone has %q", got)
+		}
+		board.set("a", false)
+		board.set("b", false)
+		report, err := h.Repair(t.Context(), "safe", host.RepairOptions{Rate: -1})
+		if err != nil || !report.Complete || report.Scanned != 1 || report.Failed != 0 {
+			t.Errorf("repair: %+v, %v", report, err)
+		}
+	})
+
+	t.Run("round robin", func(t *testing.T) {
+		h, _ := switchedHost(t, `
+policy "round_robin" "turns" { backends = [backend.a, backend.b, backend.c] }
+route "" { to = policy.turns }`)
+		put(t, h.Store(), "k", "v")
+		for range 30 {
+			if got := get(t, h.Store(), "k"); got != "v" {
+				t.Fatalf("read %q", got)
+			}
+		}
+		for _, backend := range []string{"a", "b", "c"} {
+			if n := operations(h, backend, "get"); n != 10 {
+				t.Errorf("%s had %d of 30 reads", backend, n)
+			}
+		}
+	})
+
+	t.Run("custom", func(t *testing.T) {
+		h, _ := switchedHost(t, `
+policy "custom" "by_size" { place = size > 10 ? backend.b : backend.a }
+route "" { to = policy.by_size }`)
+		put(t, h.Store(), "small", "v")
+		put(t, h.Store(), "large", "more than ten bytes")
+		if operations(h, "a", "put") != 1 || operations(h, "b", "put") != 1 || operations(h, "c", "put") != 0 {
+			t.Errorf("%+v", h.Stats().Backends)
+		}
+		put(t, h.Store(), "small", "it has grown a lot")
+		for key, want := range map[string]string{"small": "it has grown a lot", "large": "more than ten bytes"} {
+			if got := get(t, h.Store(), key); got != want {
+				t.Errorf("%s: %q", key, got)
+			}
+		}
+		page, err := h.Store().List(t.Context(), storage.ListOptions{})
+		if err != nil || len(page.Objects) != 2 {
+			t.Errorf("%+v, %v", page, err)
+		}
+	})
+
 	t.Run("add, remove and list backends at run time", func(t *testing.T) {
 		h, _ := switchedHost(t, "")
 		if err := h.AddBackend(t.Context(), host.Backend{Name: "late", Plugin: "local", Priority: 10}); err != nil {
@@ -205,6 +307,41 @@ route "spare/" { to = policy.spare }`)
 		err = h.AddBackend(t.Context(), host.Backend{Name: "a", Plugin: "local"})
 		if !errors.Is(err, storage.ErrFailedPrecondition) || !strings.Contains(err.Error(), `already a backend named "a"`) {
 			t.Errorf("at run time: %v", err)
+		}
+	})
+
+	t.Run("success rate and cache hit rate", func(t *testing.T) {
+		h, board := switchedHost(t, `
+policy "prefer_cache" "hot" {
+  cache  = backend.a
+  source = backend.b
+}
+route "hot/" { to = policy.hot }
+route ""     { to = backend.c }`)
+		put(t, h.Store(), "k", "v")
+		get(t, h.Store(), "k")
+		if _, err := h.Store().Stat(t.Context(), "missing", storage.StatOptions{}); !errors.Is(err, storage.ErrNotFound) {
+			t.Error(err)
+		}
+		if c := h.Stats().Backends["c"].Total; c.SuccessRate != 1 {
+			t.Errorf("NotFound is an answer, but %+v", c)
+		}
+		board.set("c", true)
+		if _, err := h.Store().Stat(t.Context(), "k", storage.StatOptions{}); !errors.Is(err, storage.ErrUnavailable) {
+			t.Error(err)
+		}
+		if c := h.Stats().Backends["c"].Total; c.Count != 4 || c.Failed != 1 || c.SuccessRate != 0.75 {
+			t.Errorf("one of four failed, but %+v", c)
+		}
+		put(t, h.Store(), "hot/k", "v")
+		eventually(t, "it is read from the cache", func() bool {
+			get(t, h.Store(), "hot/k")
+			return h.Stats().Cache.Hits > 0
+		})
+		stats := h.Stats()
+		cache := stats.Caches["hot"]
+		if cache.Misses == 0 || cache.HitRate != float64(cache.Hits)/float64(cache.Hits+cache.Misses) || stats.Cache != cache || stats.Policies["hot"].CacheStats != cache {
+			t.Errorf("%+v", stats.Caches)
 		}
 	})
 }

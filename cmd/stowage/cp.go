@@ -23,6 +23,7 @@ const storeScheme = "stowage:"
 
 type copier struct {
 	store    storage.Store
+	fresh    *freshness
 	retryFor time.Duration
 	progress *progress
 	files    atomic.Int64
@@ -34,6 +35,7 @@ func (a *app) cpCommand() *cobra.Command {
 	var recursive bool
 	var parallel int
 	var retryFor time.Duration
+	var fresh freshness
 	cmd := &cobra.Command{
 		Use:   "cp SOURCE TARGET",
 		Short: "Copy files to objects, objects to files, or objects to objects",
@@ -61,8 +63,11 @@ restarted, is tried again until --retry-for is over.`,
 			if parallel < 1 || parallel > 256 {
 				return usagef("--parallel must be in the range 1 to 256")
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
-				c := &copier{store: s, retryFor: retryFor}
+			if err := fresh.parse(cmd); err != nil {
+				return err
+			}
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
+				c := &copier{store: s, fresh: &fresh, retryFor: retryFor}
 				if !recursive {
 					target, err := within(dst, src, fromStore, toStore)
 					if err != nil {
@@ -101,6 +106,7 @@ restarted, is tried again until --retry-for is over.`,
 	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "copy a directory or all keys with a prefix")
 	cmd.Flags().IntVar(&parallel, "parallel", 8, "`NUMBER` of objects copied at once")
 	cmd.Flags().DurationVar(&retryFor, "retry-for", 30*time.Second, "`TIME` to go on trying an object that fails for a passing reason")
+	fresh.register(cmd)
 	return cmd
 }
 
@@ -108,7 +114,7 @@ restarted, is tried again until --retry-for is over.`,
 // a prefix: its name, and what of it follows the source, without a '/' before.
 func (c *copier) walk(ctx context.Context, src string, fromStore bool, do func(name, rest string, size int64) error) error {
 	if fromStore {
-		return eachObject(ctx, c.store, src, func(o storage.Object) error {
+		return eachObject(ctx, c.store, c.fresh, src, func(o storage.Object) error {
 			rest := strings.TrimPrefix(o.Key, src)
 			if src != "" && !strings.HasSuffix(src, "/") {
 				rest = strings.TrimPrefix(rest, "/")
@@ -207,8 +213,7 @@ func (c *copier) one(ctx context.Context, src, dst string, fromStore, toStore bo
 
 func (c *copier) attempt(ctx context.Context, src, dst string, fromStore, toStore bool) (int64, error) {
 	if fromStore && toStore {
-		res, err := c.store.Copy(ctx, src, dst, storage.CopyOptions{})
-		return res.Object.Size, err
+		return c.object(ctx, src, dst)
 	}
 	if toStore {
 		f, size, err := openFile(src)
@@ -216,10 +221,12 @@ func (c *copier) attempt(ctx context.Context, src, dst string, fromStore, toStor
 			return 0, err
 		}
 		defer f.Close()
-		res, err := c.store.Put(ctx, dst, f, storage.PutOptions{SizeHint: size, ContentType: mime.TypeByExtension(filepath.Ext(src))})
+		res, err := c.store.Put(ctx, dst, f, storage.PutOptions{
+			SizeHint: size, ContentType: mime.TypeByExtension(filepath.Ext(src)), Consistency: c.fresh.write, Session: c.fresh.session,
+		})
 		return res.Object.Size, err
 	}
-	r, err := c.store.Get(ctx, src, storage.GetOptions{})
+	r, err := c.store.Get(ctx, src, storage.GetOptions{Consistency: c.fresh.read, Session: c.fresh.session})
 	if err != nil {
 		return 0, err
 	}
@@ -228,4 +235,27 @@ func (c *copier) attempt(ctx context.Context, src, dst string, fromStore, toStor
 		return 0, err
 	}
 	return r.Length, writeFile(dst, r)
+}
+
+// object copies an object to another. A copy inside of the store cannot be asked
+// for freshness, so one that is, is read and written.
+func (c *copier) object(ctx context.Context, src, dst string) (int64, error) {
+	if c.fresh.read == storage.ConsistencyDefault && c.fresh.session == nil {
+		res, err := c.store.Copy(ctx, src, dst, storage.CopyOptions{})
+		return res.Object.Size, err
+	}
+	r, err := c.store.Get(ctx, src, storage.GetOptions{Consistency: c.fresh.read, Session: c.fresh.session})
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	opts := storage.PutOptions{
+		SizeHint: r.Length, ContentType: r.Object.ContentType, Metadata: r.Object.Metadata,
+		Consistency: c.fresh.write, Session: c.fresh.session,
+	}
+	if !r.Object.ExpiresAt.IsZero() {
+		opts.TTL = max(time.Until(r.Object.ExpiresAt), time.Nanosecond)
+	}
+	res, err := c.store.Put(ctx, dst, r, opts)
+	return res.Object.Size, err
 }

@@ -16,6 +16,7 @@ import (
 
 func (a *app) lsCommand() *cobra.Command {
 	var long, recursive bool
+	var fresh freshness
 	cmd := &cobra.Command{
 		Use:   "ls [PREFIX]",
 		Short: "List keys that begin with PREFIX, level by level",
@@ -32,13 +33,18 @@ an object, or {"prefix": …}.`,
 			if recursive {
 				opts.Delimiter = ""
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
+			if err := fresh.parse(cmd); err != nil {
+				return err
+			}
+			opts.Consistency, opts.Session = fresh.read, fresh.session
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
 				return a.list(ctx, s, opts, long)
 			})
 		},
 	}
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "show size, time and etag")
 	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "do not roll keys up")
+	fresh.register(cmd)
 	return cmd
 }
 

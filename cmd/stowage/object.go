@@ -76,7 +76,7 @@ func (f *conditionFlags) condition(cmd *cobra.Command) (storage.Condition, error
 func (a *app) putCommand() *cobra.Command {
 	var opts storage.PutOptions
 	var condition conditionFlags
-	var consistency string
+	var fresh freshness
 	cmd := &cobra.Command{
 		Use:     "put KEY [FILE]",
 		Short:   "Store FILE, or standard input, under KEY",
@@ -87,9 +87,10 @@ func (a *app) putCommand() *cobra.Command {
 			if opts.If, err = condition.condition(cmd); err != nil {
 				return err
 			}
-			if opts.Consistency, err = parseConsistency(consistency); err != nil {
+			if err := fresh.parse(cmd); err != nil {
 				return err
 			}
+			opts.Consistency, opts.Session = fresh.write, fresh.session
 			body := a.stdin
 			if len(args) == 2 && args[1] != "-" {
 				f, size, err := openFile(args[1])
@@ -99,7 +100,7 @@ func (a *app) putCommand() *cobra.Command {
 				defer f.Close()
 				body, opts.SizeHint = f, size
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
 				res, err := s.Put(ctx, args[0], body, opts)
 				if err != nil {
 					return err
@@ -117,39 +118,28 @@ func (a *app) putCommand() *cobra.Command {
 	cmd.Flags().StringVar(&opts.ContentType, "content-type", "", "content `TYPE` to keep with the object")
 	cmd.Flags().StringToStringVar(&opts.Metadata, "meta", nil, "metadata `NAME=VALUE` to keep with the object, repeatable")
 	cmd.Flags().DurationVar(&opts.TTL, "ttl", 0, "`TIME` the object lives, such as 90s or 24h; 0: for ever")
-	registerConsistency(cmd, &consistency)
+	fresh.register(cmd)
 	return cmd
-}
-
-func registerConsistency(cmd *cobra.Command, level *string) {
-	cmd.Flags().StringVar(level, "consistency", "default", "`LEVEL`: default, eventual, read-your-writes, causal or strong")
-}
-
-func parseConsistency(name string) (storage.Consistency, error) {
-	level, err := storage.ParseConsistency(name)
-	if err != nil {
-		return 0, usageError{err}
-	}
-	return level, nil
 }
 
 func (a *app) getCommand() *cobra.Command {
 	var opts storage.GetOptions
-	var output, consistency string
+	var output string
+	var fresh freshness
 	var offset, length int64
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Write the value of KEY to standard output or a file",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if opts.Consistency, err = parseConsistency(consistency); err != nil {
+			if err := fresh.parse(cmd); err != nil {
 				return err
 			}
+			opts.Consistency, opts.Session = fresh.read, fresh.session
 			if cmd.Flags().Changed("offset") || cmd.Flags().Changed("length") {
 				opts.Range = storage.RangeOf(offset, length)
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
 				r, err := s.Get(ctx, args[0], opts)
 				if err != nil {
 					return err
@@ -167,23 +157,22 @@ func (a *app) getCommand() *cobra.Command {
 	cmd.Flags().Int64Var(&offset, "offset", 0, "first `BYTE` to read")
 	cmd.Flags().Int64Var(&length, "length", -1, "`BYTES` to read; -1: to the end")
 	cmd.Flags().StringVar(&opts.IfMatch, "if-match", "", "only if the object has this `ETAG`")
-	registerConsistency(cmd, &consistency)
+	fresh.register(cmd)
 	return cmd
 }
 
 func (a *app) statCommand() *cobra.Command {
-	var consistency string
+	var fresh freshness
 	cmd := &cobra.Command{
 		Use:   "stat KEY",
 		Short: "Describe the object under KEY",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			level, err := parseConsistency(consistency)
-			if err != nil {
+			if err := fresh.parse(cmd); err != nil {
 				return err
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
-				o, err := s.Stat(ctx, args[0], storage.StatOptions{Consistency: level})
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
+				o, err := s.Stat(ctx, args[0], storage.StatOptions{Consistency: fresh.read, Session: fresh.session})
 				if err != nil {
 					return err
 				}
@@ -194,7 +183,7 @@ func (a *app) statCommand() *cobra.Command {
 			})
 		},
 	}
-	registerConsistency(cmd, &consistency)
+	fresh.register(cmd)
 	return cmd
 }
 
@@ -217,6 +206,7 @@ func (a *app) printObject(o storage.Object) error {
 
 func (a *app) rmCommand() *cobra.Command {
 	var condition conditionFlags
+	var fresh freshness
 	var recursive bool
 	cmd := &cobra.Command{
 		Use:   "rm KEY...",
@@ -233,15 +223,19 @@ func (a *app) rmCommand() *cobra.Command {
 			if recursive && slices.Contains(args, "") {
 				return usagef("an empty KEY with --recursive would delete everything; name the prefixes to delete")
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, s storage.Store) error {
+			if err := fresh.parse(cmd); err != nil {
+				return err
+			}
+			opts := storage.DeleteOptions{If: c, Consistency: fresh.write, Session: fresh.session}
+			return a.withSession(cmd.Context(), &fresh, func(ctx context.Context, s storage.Store) error {
 				for _, key := range args {
 					if recursive {
-						err = eachObject(ctx, s, key, func(o storage.Object) error {
-							_, err := s.Delete(ctx, o.Key, storage.DeleteOptions{})
+						err = eachObject(ctx, s, &fresh, key, func(o storage.Object) error {
+							_, err := s.Delete(ctx, o.Key, opts)
 							return err
 						})
 					} else {
-						_, err = s.Delete(ctx, key, storage.DeleteOptions{If: c})
+						_, err = s.Delete(ctx, key, opts)
 					}
 					if err != nil {
 						return err
@@ -252,13 +246,14 @@ func (a *app) rmCommand() *cobra.Command {
 		},
 	}
 	condition.register(cmd, false)
+	fresh.register(cmd)
 	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "delete every object whose key begins with KEY")
 	return cmd
 }
 
 // eachObject calls do for every object whose key begins with prefix, in order.
-func eachObject(ctx context.Context, s storage.Store, prefix string, do func(storage.Object) error) error {
-	opts := storage.ListOptions{Prefix: prefix}
+func eachObject(ctx context.Context, s storage.Store, fresh *freshness, prefix string, do func(storage.Object) error) error {
+	opts := storage.ListOptions{Prefix: prefix, Consistency: fresh.read, Session: fresh.session}
 	for {
 		page, err := s.List(ctx, opts)
 		if err != nil {

@@ -19,9 +19,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Show backends, policies, plugins and statistics of the host at --addr (default
 127.0.0.1:7465). The exit code is 1 if it is not ready.
 
-Of a policy, OWED are the writes that a child has missed and will be given, and
-OLDEST the age of the oldest of them. A DIRTY child has missed more than can be
-remembered, and has to be compared as a whole: see stowage repair. REPAIRED
+Of a policy, OWED are the keys of which a child has missed a write, that it will
+be given, and OLDEST the age of the oldest of them. A DIRTY child has missed more than can be
+remembered, and has to be scanned as a whole: see stowage repair. REPAIRED
 counts copies that were set right, DIVERGED keys whose copies differed
 unexpectedly, EJECTED how often a child was left alone for a while.`,
 		Args: cobra.NoArgs,

@@ -32,13 +32,25 @@ func (a *app) printPolicies(s host.Status) {
 	t.Render()
 	for _, p := range s.Policies {
 		for _, b := range s.Stats.Policies[p.Name].Backlogs {
-			if b.Dirty {
-				fmt.Fprintf(a.stdout, "  %s: %s has to be compared as a whole: %s. Run stowage repair %s\n",
-					p.Name, b.Target, strings.TrimSuffix(harmless(b.Reason), "."), p.Name)
+			if line := describeBacklog(b, p.Name); line != "" {
+				fmt.Fprintf(a.stdout, "  %s: %s\n", p.Name, line)
 			}
 		}
 	}
 	fmt.Fprintln(a.stdout)
+}
+
+// describeBacklog says what a policy owes a child, if anything.
+func describeBacklog(b metrics.Backlog, policy string) string {
+	switch {
+	case b.Dirty:
+		return fmt.Sprintf("%s has to be scanned: %s. It is when it serves, or at once with stowage repair %s",
+			b.Target, strings.TrimSuffix(harmless(b.Reason), "."), policy)
+	case b.Entries > 0:
+		return fmt.Sprintf("%s is owed %d keys (%s), the oldest for %s", b.Target, b.Entries, bytes(b.Bytes), age(b.Oldest))
+	default:
+		return ""
+	}
 }
 
 func hitRate(c metrics.CacheStats) string {

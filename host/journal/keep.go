@@ -13,7 +13,9 @@ const keeping = "keeping:"
 // Keeping returns a log of a policy that drops no debt: one whose policy cannot
 // find by a scan what a target lacks. It is another log than that of Log. Its
 // targets never become dirty by themselves, whatever they owe and for how long;
-// instead the policy asks Full before it lets a target owe more.
+// instead the policy asks Full before it lets a target owe more. All its entries
+// are ripe: a write that is under way has the key's turn, see Turns, and so has
+// who pays.
 func (j *Journal) Keeping(policy string) *Log { return j.Log(keeping + policy) }
 
 func isKeeping(log string) bool { return strings.HasPrefix(log, keeping) }

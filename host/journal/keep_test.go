@@ -32,6 +32,9 @@ func TestALogThatKeepsDropsNothing(t *testing.T) {
 	check()
 	b.crash() // nor while nobody looked
 	check()
+	b.begin("k4", 1, "a")
+	b.ripe("a", "k0", "k1", "k2", "k3", "k4") // also what is under way
+	b.l.Settle("a", "k4", 1)
 	b.l.Settle("a", "k0", 1)
 	b.l.Settle("a", "k1", 1)
 	b.l.Settle("a", "k2", 1)

@@ -128,7 +128,7 @@ func (t *target) ripe(from *entry, limit int) []Entry {
 		return nil
 	}
 	for e := from; e != nil && len(ripe) < limit; e = e.next {
-		if e.ripe() {
+		if t.log.keeps || e.ripe() {
 			out, _ := t.export(e)
 			ripe = append(ripe, out)
 		}

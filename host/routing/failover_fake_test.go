@@ -179,15 +179,18 @@ func (l *ladder) owed(want ...int) {
 	}
 }
 
-// replayed waits until no child misses anything.
-func (l *ladder) replayed() {
+// replayed waits until children, or all, miss nothing.
+func (l *ladder) replayed(children ...int) {
 	l.Helper()
+	if children == nil {
+		children = []int{0, 1, 2}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
 		left := 0
-		for _, b := range l.store.(Reporter).Backlogs() {
-			left += b.Entries
+		for _, i := range children {
+			left += l.store.(Reporter).Backlogs()[i].Entries
 		}
 		if left == 0 {
 			return

@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -143,28 +144,46 @@ func TestAReadNeverGivesWhatThePrimaryMissed(t *testing.T) {
 	l.reads("other", "v")
 }
 
-// The third child may answer for the others, but not for a key that a write to the
-// second passed over.
+// What the second child has of its own may stand in for the primary, but not for a
+// write that passed the second over.
 func TestAChildThatMissedAWriteDoesNotAnswer(t *testing.T) {
 	l := newLadder(t)
+	put(t, l.all[1].Store, "k", "theirs")
 	l.down(0)
-	l.put("k", "old")
 	l.down(1)
 	l.put("k", "new")
 	l.all[1].failWrites(storage.CodeUnavailable)
 	l.up(0)
 	l.up(1)
-	_, page := l.list(storage.ListOptions{}) // gives the primary what it missed
-	if len(page.Objects) != 1 {
-		t.Errorf("listed %+v", page)
-	}
+	l.replayed(0)
 	l.owed(0, 1, 0)
-	l.holds(1, "k", "old")
 	l.down(0)
-	l.kill(FirstAvailable{Writes: WritesFailover}) // also when nothing is remembered
 	if got, err := read(t, l.store, "k", storage.GetOptions{}); err != nil || got != "new" {
 		t.Errorf("read %q, %v", got, err)
 	}
+	l.kill(FirstAvailable{Writes: WritesFailover})
+	_, err := read(t, l.store, "k", storage.GetOptions{})
+	wantCode(t, err, storage.CodeUnavailable)
+}
+
+// Once the primary has a key, what another child kept of it may be old, and after
+// a restart nobody remembers.
+func TestAStandInDoesNotAnswerForEver(t *testing.T) {
+	l := newLadder(t)
+	l.down(0)
+	l.put("k", "old")
+	l.up(0)
+	l.replayed()
+	l.down(0)
+	if got, err := read(t, l.store, "k", storage.GetOptions{}); err != nil || got != "old" {
+		t.Errorf("what is remembered as the last write reads %q, %v", got, err)
+	}
+	l.up(0)
+	l.put("k", "new")
+	l.kill(FirstAvailable{Writes: WritesFailover})
+	l.down(0)
+	l.unreadable("k", storage.CodeUnavailable)
+	l.holds(1, "k", "old")
 }
 
 func TestDebtsSurviveTheHost(t *testing.T) {
@@ -562,4 +581,33 @@ func TestLargeValuesAreSentAgain(t *testing.T) {
 	l.all[0].writeErr.Store(nil)
 	l.replayed()
 	l.holds(0, "k", value)
+}
+
+func TestAWriteWaitsForTheReplayOfItsKey(t *testing.T) {
+	l := newLadder(t)
+	l.down(0)
+	l.put("k", "missed")
+	entered, release := make(chan struct{}), make(chan struct{})
+	l.all[0].holdPut("missed", func() { close(entered) }, release)
+	l.up(0)
+	<-entered
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		put(t, l.store, "k", "direct")
+	}()
+	turns := l.env.Journal.Keeping("p").Turns()
+	for turns.Interested("k") < 2 && !t.Failed() {
+		select {
+		case <-written:
+			t.Error("the write did not wait")
+		default:
+			runtime.Gosched()
+		}
+	}
+	close(release)
+	<-written
+	l.replayed()
+	l.reads("k", "direct")
+	l.holds(0, "k", "direct")
 }

@@ -203,7 +203,7 @@ func (g *generations) last(key string) generation {
 func (g *generations) advance(key string, next generation) uint64 {
 	g.seq++
 	next.seq = g.seq
-	if forgotten, any := g.recent.note(key, next); any {
+	if forgotten, full := g.recent.note(key, next); full {
 		g.floor.seq = max(g.floor.seq, forgotten.seq)
 		g.floor.doubt = max(g.floor.doubt, forgotten.doubt)
 	}

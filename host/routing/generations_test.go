@@ -119,6 +119,11 @@ func TestWhatWasWrittenIsCurrentIfTheWriteWasAlone(t *testing.T) {
 			g.begin("k")
 			return g.wrote("k", writeDone, 0)
 		}, false},
+		{"before the end of another", func(g *generations) (uint64, bool) {
+			t := g.begin("k")
+			g.begin("k")
+			return g.end("k", t, writeDone, "e", 0)
+		}, false},
 		{"around another", func(g *generations) (uint64, bool) {
 			t := g.begin("k")
 			g.wrote("k", writeDone, 0)

@@ -108,30 +108,17 @@ func (s unwatched) Capabilities() storage.Capabilities {
 }
 
 // gate holds whoever comes to it until it is opened.
-type gate struct {
-	mu      sync.Mutex
-	arrived int
-	open    chan struct{}
-}
+type gate struct{ open chan struct{} }
 
 func newGate() *gate { return &gate{open: make(chan struct{})} }
 
 func (g *gate) pass(ctx context.Context) error {
-	g.mu.Lock()
-	g.arrived++
-	g.mu.Unlock()
 	select {
 	case <-g.open:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (g *gate) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.arrived
 }
 
 // policyEvents counts what policies tell.

@@ -209,6 +209,18 @@ func TestAMoveWhoseOutcomeNobodyLearns(t *testing.T) {
 	}
 }
 
+func TestAPutAfterALostAnswerLeavesNoCopy(t *testing.T) {
+	h := newPlacedHost(t, byType())
+	h.mustPut("k", "1", "a")
+	h.kids[1].Store = &losing{inner(h.kids[1]), true}
+	_, err := h.put("k", "2", "b", storage.Condition{})
+	wantCode(t, err, storage.CodeUnavailable)
+	h.kids[1].Store = inner(h.kids[1])
+	h.has("k", "1|2|")
+	h.mustPut("k", "3", "a")
+	h.has("k", "3||")
+}
+
 func TestAMoveThatFailsChangesNothing(t *testing.T) {
 	h := newPlacedHost(t, byType())
 	h.mustPut("k", "1", "a")
@@ -328,4 +340,22 @@ func TestAnotherHostFindsWhatMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.reads("k", "")
+}
+
+func TestADeadCopyStaysDeadWhenTheNextPutFails(t *testing.T) {
+	h := newPlacedHost(t, byType())
+	h.mustPut("k", "1", "a")
+	h.kids[0].fail(storage.CodeUnavailable)
+	h.mustPut("k", "2", "b")
+	h.kids[0].err.Store(nil)
+	if _, err := inner(h.kids[1]).Delete(t.Context(), "k", storage.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	h.kids[2].Store = &losing{Store: h.kids[2].Store}
+	_, err := h.put("k", "3", "c", storage.Condition{})
+	wantCode(t, err, storage.CodeUnavailable)
+	h.kids[2].Store = inner(h.kids[2])
+	h.reads("k", "")
+	h.restart()
+	h.reads("k", "")
 }

@@ -446,6 +446,7 @@ func TestChangesByOthersShowAtOnceIfTheSourceIsWatched(t *testing.T) {
 		synctest.Wait() // both watch
 		put(t, others, "k", "old")
 		put(t, others, "kept", "kept")
+		synctest.Wait()
 		mine.warm(t, "k", "old")
 		mine.warm(t, "kept", "kept")
 		_, err := read(t, mine, "absent", storage.GetOptions{})
@@ -453,7 +454,7 @@ func TestChangesByOthersShowAtOnceIfTheSourceIsWatched(t *testing.T) {
 
 		put(t, others, "k", "new")
 		put(t, others, "absent", "there")
-		synctest.Wait()
+		synctest.Wait() // the events have come
 		mine.warm(t, "k", "new")
 		mine.warm(t, "absent", "there")
 		if _, err := others.Delete(t.Context(), "k", storage.DeleteOptions{}); err != nil {

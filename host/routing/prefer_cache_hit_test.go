@@ -119,7 +119,7 @@ func TestNoEntryOutlivesItsObject(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		c.wantValue(t, "k", storage.GetOptions{}, "v")
 		time.Sleep(time.Nanosecond)
-		for _, level := range []storage.Consistency{storage.ConsistencyDefault, storage.ConsistencyEventual} {
+		for _, level := range []storage.Consistency{storage.ConsistencyEventual, storage.ConsistencyDefault} {
 			_, err := read(t, c, "k", storage.GetOptions{Consistency: level})
 			wantCode(t, err, storage.CodeNotFound)
 			_, err = c.Stat(t.Context(), "k", storage.StatOptions{Consistency: level})

@@ -47,7 +47,7 @@ func (p *preferCache) look(ctx context.Context, c *cachedObject, op event.Op, ke
 	if op == event.OpStat {
 		c.object, err = p.cache.Store.Stat(patient, key, storage.StatOptions{})
 	} else {
-		c.reader, err = p.cache.Store.Get(patient, key, storage.GetOptions{Range: r})
+		c.reader, err = p.cache.Store.Get(patient, key, storage.GetOptions{Range: r, SharedMetadata: true})
 	}
 	if err != nil {
 		c.reader = nil

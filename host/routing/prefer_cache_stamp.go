@@ -86,14 +86,19 @@ func (s cacheStamp) exact(o storage.Object) bool {
 	return timeAt(s.modTime).Equal(o.ModTime) && timeAt(s.expires).Equal(o.ExpiresAt)
 }
 
-// apply makes of a cached object that of the source. Its metadata is changed: it
-// is the caller's.
+// apply makes of a cached object that of the source. The metadata becomes the
+// caller's.
 func (s cacheStamp) apply(o *storage.Object) {
-	delete(o.Metadata, metaCached)
-	if len(o.Metadata) == 0 {
-		o.Metadata = nil
+	var own map[string]string
+	if len(o.Metadata) > 1 {
+		own = make(map[string]string, len(o.Metadata)-1)
+		for name, value := range o.Metadata {
+			if name != metaCached {
+				own[name] = value
+			}
+		}
 	}
-	o.ETag, o.ModTime, o.ExpiresAt = s.etag, timeAt(s.modTime), timeAt(s.expires)
+	o.Metadata, o.ETag, o.ModTime, o.ExpiresAt = own, s.etag, timeAt(s.modTime), timeAt(s.expires)
 }
 
 // metadata is what is cached with o.

@@ -132,7 +132,7 @@ func (b *copiedBody) Read(p []byte) (int, error) {
 	} else {
 		b.kept = append(b.kept, p[:n]...)
 	}
-	b.ended = b.ended || err == io.EOF //nolint:errorlint // a body that ends says so itself
+	b.ended = b.ended || err == io.EOF
 	return n, err
 }
 

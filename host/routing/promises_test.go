@@ -67,7 +67,10 @@ func promises() map[string]promise {
 		Serves: func(_ string, faulty []bool) bool { return !faulty[0] },
 	}
 	cachingCopies := storetest.Harness{Children: append(abc(3), forgets), Lossy: lossy}
+	kept := caching
+	kept.Children = append(abc(1), storetest.ChildOptions{Name: forgets.Name})
 	return map[string]promise{
+		"prefer_cache, durable cache": {policy: through, linear: true, harness: kept},
 		"always_use": {
 			policy:  AlwaysUse{Backend: "backend.a"},
 			harness: storetest.Harness{Children: abc(1)},

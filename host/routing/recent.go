@@ -15,19 +15,19 @@ func newRecent[V any](limit int) recent[V] { return recent[V]{limit: limit, last
 
 // note keeps v under key, in the place of what was there, and returns what it
 // forgot for that.
-func (r *recent[V]) note(key string, v V) (forgotten V, any bool) {
+func (r *recent[V]) note(key string, v V) (forgotten V, full bool) {
 	if _, known := r.last[key]; !known {
 		if len(r.keys) < r.limit {
 			r.keys = append(r.keys, key)
 		} else {
-			forgotten, any = r.last[r.keys[r.next]], true
+			forgotten, full = r.last[r.keys[r.next]], true
 			delete(r.last, r.keys[r.next])
 			r.keys[r.next] = key
 			r.next = (r.next + 1) % r.limit
 		}
 	}
 	r.last[key] = v
-	return forgotten, any
+	return forgotten, full
 }
 
 // remembered is a recent that is safe for concurrent use.

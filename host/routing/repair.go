@@ -130,8 +130,10 @@ func (s *scan) run(ctx context.Context) error {
 	page, err := s.merge.page(ctx) // compare shows nothing, so it ends with the listing
 	if page.Partial {
 		s.through = false
-		for _, name := range page.FailedBackends {
-			s.report.Failures = append(s.report.Failures, RepairFailure{Child: name, Error: "its listing broke off"})
+		for i, listing := range s.merge.sources {
+			if listing == nil {
+				s.report.Failures = append(s.report.Failures, RepairFailure{Child: s.set.replicas[i].ref(), Error: "its listing broke off"})
+			}
 		}
 	}
 	s.tell(true)

@@ -101,8 +101,14 @@ func (c *caller) size() int {
 	}
 }
 
+// get reads a key a few times: what one read has shown, the next may not take back.
 func (c *caller) get(ctx context.Context, store storage.Store, kind string, level storage.Consistency) bool {
 	o := c.run.model.any(c.random)
+	for range c.random.IntN(3) {
+		if !read(ctx, c.run, store, o, kind, level) {
+			return false
+		}
+	}
 	return read(ctx, c.run, store, o, kind, level)
 }
 

@@ -72,7 +72,8 @@ type model struct {
 
 	mu        sync.Mutex
 	now       tick
-	objects   []*object
+	objects   []*object // those that have many writers come last
+	shared    int       // how many these are
 	byKey     map[string]*object
 	torment   history
 	violation []string
@@ -80,7 +81,7 @@ type model struct {
 }
 
 func newModel(keys, shared int) *model {
-	m := &model{began: time.Now(), byKey: make(map[string]*object), now: 1, broken: make(chan struct{})}
+	m := &model{began: time.Now(), byKey: make(map[string]*object), shared: shared, now: 1, broken: make(chan struct{})}
 	for i := range keys + shared {
 		o := &object{key: fmt.Sprintf("own/%04d", i), owned: true}
 		if i >= keys {
@@ -134,8 +135,13 @@ func (m *model) tormented(format string, args ...any) {
 	m.torment.note(m.since(), format, args...)
 }
 
-// any returns a key to read.
-func (m *model) any(random *rand.Rand) *object { return m.objects[random.IntN(len(m.objects))] }
+// any returns a key: one of those that have many writers more often than others.
+func (m *model) any(random *rand.Rand) *object {
+	if random.IntN(4) == 0 {
+		return m.objects[len(m.objects)-1-random.IntN(m.shared)]
+	}
+	return m.objects[random.IntN(len(m.objects))]
+}
 
 // claim returns a key to write, which nobody else writes, if it is an owned one,
 // until it is released.

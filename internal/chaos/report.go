@@ -22,6 +22,7 @@ type report struct {
 	// outcome, which only a repair finds.
 	unequal int
 	repair  routing.RepairReport
+	repairs int // that came to their end during the load
 	// compared keys, and those of them that hold a value at the end.
 	compared, stored int
 	violations       []string
@@ -71,6 +72,7 @@ func (r *report) print(w io.Writer) {
 		{"repaired by reads and writes", r.counters.Repaired},
 		{"failovers of reads", r.counters.Failovers},
 		{"replicas passed over", r.counters.Ejections},
+		{"whole repairs meanwhile", r.repairs},
 		{"keys that differed when nothing was owed", r.unequal},
 		{"keys that repair found to differ", r.repair.Differed},
 		{"copies that repair wrote", r.repair.Copied + r.repair.Deleted},

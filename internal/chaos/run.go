@@ -122,6 +122,7 @@ func (r *run) load() error {
 		callers.Go(func() { c.work(working) })
 	}
 	watching.Go(func() { r.watch.follow(working, r) })
+	watching.Go(func() { r.keepRepairing(working) })
 	tormenting, end := context.WithTimeout(r.life, r.length)
 	defer end()
 	err := t.torment(tormenting, r.deck)

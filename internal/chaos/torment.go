@@ -69,10 +69,10 @@ func (t *tormentor) torment(ctx context.Context, deck []torture) error {
 }
 
 func (t *tormentor) deal(how torture) error {
-	if err := t.run.pause(t.between(300*time.Millisecond, 3*time.Second)); err != nil {
+	if err := t.run.pause(t.between(50*time.Millisecond, 2*time.Second)); err != nil {
 		return err
 	}
-	if t.random.IntN(4) != 0 { // else it comes on top of what went before
+	if t.random.IntN(3) != 0 { // else it comes on top of what went before
 		if err := t.recovered(); err != nil {
 			return err
 		}

@@ -256,7 +256,7 @@ func (c *completed) checkOps(ops []BatchOp) error {
 }
 
 func (c *completed) checkConsistency(level Consistency) error {
-	if !c.Capabilities().Consistency.Has(level) {
+	if level != ConsistencyDefault && !c.Capabilities().Consistency.Has(level) {
 		return unimplemented(level.String() + " consistency")
 	}
 	return nil

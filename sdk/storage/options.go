@@ -14,6 +14,10 @@ type GetOptions struct {
 	Consistency Consistency
 	// Session carries what the caller has seen; see [Session]. Nil: none.
 	Session *Session
+	// SharedMetadata is the caller's promise that it does not change the metadata
+	// of the object it is given, so that a backend may share its own. Without it
+	// the metadata is the caller's. It does not cross a process boundary.
+	SharedMetadata bool
 }
 
 // PutOptions modify Put. The zero value stores unconditionally and for ever.

@@ -239,6 +239,26 @@ func TestAfterCloseItIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestMetadataIsSharedWithWhoPromisesNotToChangeIt(t *testing.T) {
+	b := open(t, Options{})
+	put(t, b, "k", "v", storage.PutOptions{Metadata: map[string]string{"a": "1"}})
+	get := func(opts storage.GetOptions) map[string]string {
+		r, err := b.Get(t.Context(), "k", opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close()
+		return r.Object.Metadata
+	}
+	get(storage.GetOptions{})["a"] = "changed"
+	if got := get(storage.GetOptions{SharedMetadata: true})["a"]; got != "1" {
+		t.Errorf("the metadata is %q", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { get(storage.GetOptions{SharedMetadata: true}) }); n > 1 {
+		t.Errorf("sharing it takes %v allocations", n)
+	}
+}
+
 func BenchmarkMemoryGet(b *testing.B) {
 	for _, meta := range []map[string]string{nil, {"a": "1", "b": "2"}} {
 		b.Run(fmt.Sprintf("metadata=%d", len(meta)), func(b *testing.B) {

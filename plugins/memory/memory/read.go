@@ -13,6 +13,9 @@ func (b *backend) Get(ctx context.Context, key string, opts storage.GetOptions) 
 	if err != nil {
 		return nil, err
 	}
+	if opts.SharedMetadata {
+		return storage.NewBytesReader(e.object, opts.Range, e.value)
+	}
 	return storage.NewBytesReader(e.describe(), opts.Range, e.value)
 }
 
