@@ -53,10 +53,6 @@ func (byLength) Plan(r PlanRequest) (Plan, error) {
 	return Plan{Targets: []int{first, (first + 1) % len(r.Children)}, Write: WriteAll}, nil
 }
 
-type planFunc func(PlanRequest) (Plan, error)
-
-func (f planFunc) Plan(r PlanRequest) (Plan, error) { return f(r) }
-
 func TestPoliciesOverCopiesConformance(t *testing.T) {
 	for name, p := range map[string]Policy{
 		"round_robin":                  RoundRobin{Backends: names, Weights: map[string]int{"a": 2}},
