@@ -35,3 +35,60 @@ func TestADeleteIsNotOvertakenByAWriteThatWasGivenUp(t *testing.T) {
 	close(release)
 	wantHeld(t, all, "k", "†", "†", "†")
 }
+
+// A delete whose caller gave up landed between the look of a put and its commit.
+// The put said that it replaced an object which others had seen deleted.
+func TestWhatWasThereIsNotClaimedWhileAnEarlierWriteMayLand(t *testing.T) {
+	p, all := trio(t, Redundant{}, testEnv(t))
+	put(t, p, "k", "old")
+	wantHeld(t, all, "k", "old", "old", "old")
+	release := make(chan struct{})
+	var entered sync.WaitGroup
+	entered.Add(len(all))
+	for _, s := range all {
+		s.holdPut("", entered.Done, release) // a tombstone is empty
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		entered.Wait()
+		giveUp()
+	}()
+	if _, err := p.Delete(ctx, "k", storage.DeleteOptions{}); err == nil || !storage.AsError(err).OutcomeUnknown {
+		t.Fatalf("a delete that is under way: %v", err)
+	}
+	res, err := p.Put(t.Context(), "k", strings.NewReader("new"), storage.PutOptions{})
+	if err != nil || res.Created != storage.Unknown {
+		t.Errorf("created: %v, %v", res.Created, err)
+	}
+	close(release)
+	wantHeld(t, all, "k", "new", "new", "new")
+}
+
+// A conditional write ends what was given up before it decides.
+func TestAConditionIsNotDecidedUnderAWriteThatWasGivenUp(t *testing.T) {
+	p, all := trio(t, Redundant{}, testEnv(t))
+	old := put(t, p, "k", "old")
+	wantHeld(t, all, "k", "old", "old", "old")
+	never := make(chan struct{})
+	var entered sync.WaitGroup
+	entered.Add(len(all))
+	for _, s := range all {
+		s.holdPut("late", entered.Done, never)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		entered.Wait()
+		giveUp()
+	}()
+	if _, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{}); err == nil {
+		t.Fatal("it was acknowledged")
+	}
+	if _, err := p.Put(t.Context(), "k", strings.NewReader("new"), storage.PutOptions{If: storage.IfETag(old.ETag)}); err != nil {
+		t.Fatal(err)
+	}
+	if left := p.(replicatedStore).engine.abandoned.keys; len(left) != 0 {
+		t.Error("what was given up is still on its way")
+	}
+	close(never)
+	wantHeld(t, all, "k", "new", "new", "new")
+}

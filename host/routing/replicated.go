@@ -46,6 +46,7 @@ type replicated struct {
 	doubts doubts
 	// straggling counts deliveries that go on after their write returned.
 	straggling atomic.Int64
+	abandoned  abandoned
 	repairing  sync.Mutex // held by the one repair that runs
 
 	life context.Context //nolint:containedctx // that of the goroutines, from Build to Close

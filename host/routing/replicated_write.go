@@ -49,7 +49,7 @@ func (e *replicated) Put(ctx context.Context, key string, body io.Reader, opts s
 	if opts.Session != nil {
 		opts.Session.Observe(key, v.stamp.version)
 	}
-	return storage.PutResult{Object: v.object(key), Created: storage.TristateOf(!before.live(time.Now()))}, nil
+	return storage.PutResult{Object: v.object(key), Created: w.was(!before.live(time.Now()))}, nil
 }
 
 func (e *replicated) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (storage.Deleted, error) {
@@ -66,7 +66,7 @@ func (e *replicated) Delete(ctx context.Context, key string, opts storage.Delete
 	if opts.Session != nil && w.v.stamp.version != 0 {
 		opts.Session.Observe(key, w.v.stamp.version)
 	}
-	return storage.Deleted{Existed: storage.TristateOf(before.live(time.Now()))}, nil
+	return storage.Deleted{Existed: w.was(before.live(time.Now()))}, nil
 }
 
 // write is a put or delete under way.
@@ -77,6 +77,16 @@ type write struct {
 	caller map[string]string // the caller's metadata
 	sha256 string
 	value  *shared
+	// doubt: an earlier write of the key may land between the look and this one.
+	doubt bool
+}
+
+// was is an answer about the state before the write.
+func (w *write) was(answer bool) storage.Tristate {
+	if w.doubt && w.cond.IsNone() {
+		return storage.Unknown
+	}
+	return storage.TristateOf(answer)
 }
 
 // stamp gives the write a version greater than before's.
@@ -97,7 +107,11 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	}
 	defer unlock()
 	defer func() { e.doubts.note(w.key, err) }()
+	w.doubt = e.doubts.about(w.key)
 	if !w.cond.IsNone() {
+		if err := e.abandoned.end(ctx, w.key); err != nil {
+			return before, unsure(err, false)
+		}
 		return e.decide(ctx, set, w)
 	}
 	answers, err := e.survey(ctx, set, w.key, set.quorum(), false)
@@ -105,7 +119,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		return before, unsure(err, false)
 	}
 	before = newest(answers).state
-	if w.v.tombstone && !before.present && !e.doubts.about(w.key) && !e.underWay(set, w.key) {
+	if w.v.tombstone && !before.present && !w.doubt && !e.underWay(set, w.key) {
 		if all, failures := e.askAll(ctx, set, w.key); len(failures) == 0 && !newest(all).state.present {
 			return before, nil // there is nothing to delete anywhere
 		}
@@ -216,6 +230,7 @@ type delivery struct {
 	value   *shared
 	results chan answer // one for each replica
 	cut     context.CancelFunc
+	over    chan struct{} // closed when all have ended
 
 	mu           sync.Mutex
 	ended, maybe int
@@ -230,7 +245,8 @@ func (e *replicated) deliver(ctx context.Context, set copySet, w *write, intent 
 	stop := context.AfterFunc(e.life, cut)
 	d := &delivery{
 		engine: e, set: set, key: w.key, intent: intent, value: w.value, results: make(chan answer, len(set.replicas)),
-		cut: func() { stop(); cut() },
+		over: make(chan struct{}),
+		cut:  func() { stop(); cut() },
 	}
 	for _, r := range set.replicas {
 		w.value.retain()
@@ -264,7 +280,8 @@ func (d *delivery) end(r *replica, err error) {
 	if d.enough = d.enough || len(d.have) >= d.set.write; d.enough {
 		paid, d.have = d.have, nil
 	}
-	if d.ended == len(d.set.replicas) {
+	last := d.ended == len(d.set.replicas)
+	if last {
 		switch {
 		case !d.enough && len(d.have) == 0 && d.maybe == 0:
 			dropped = d.lack
@@ -286,6 +303,10 @@ func (d *delivery) end(r *replica, err error) {
 	}
 	d.results <- answer{replica: r, err: err}
 	d.value.release()
+	if last {
+		close(d.over)
+		d.engine.abandoned.remove(d)
+	}
 }
 
 // settle waits until enough replicas have the write and what others may lack is
@@ -309,6 +330,7 @@ func (e *replicated) settle(ctx context.Context, d *delivery) error {
 				}
 			}
 		case <-ctx.Done():
+			e.abandoned.add(d)
 			e.leave(d)
 			return unsure(ctx.Err(), true)
 		}
@@ -317,6 +339,7 @@ func (e *replicated) settle(ctx context.Context, d *delivery) error {
 		}
 		if err := d.intent.Wait(ctx); err != nil {
 			if ctx.Err() != nil {
+				e.abandoned.add(d)
 				e.leave(d)
 				return unsure(ctx.Err(), true)
 			}
@@ -355,15 +378,7 @@ func (e *replicated) leave(d *delivery) {
 		defer e.straggling.Add(-1)
 		timer := time.AfterFunc(MaxStraggling, d.cut)
 		defer timer.Stop()
-		for range cap(d.results) {
-			d.mu.Lock()
-			all := d.ended == len(d.set.replicas)
-			d.mu.Unlock()
-			if all {
-				return
-			}
-			<-d.results
-		}
+		<-d.over
 	})
 	if !ok {
 		e.straggling.Add(-1)
