@@ -74,7 +74,7 @@ func TestAnExpressionThatIsTooLongIsRefusedWhereItBegins(t *testing.T) {
 	}
 }
 
-func TestThePolicyCheckIsAskedAboutEveryPolicyWithTheKindsOfItsChildren(t *testing.T) {
+func TestThePolicyCheckIsAskedAboutEveryPolicyAndToldWhatItsChildrenAreMadeOf(t *testing.T) {
 	asked := make(map[string][]string)
 	opts := options(t)
 	opts.CheckPolicy = func(kind string, value cty.Value, kinds func(string) []string) schema.Diagnostics {
@@ -92,9 +92,9 @@ func TestThePolicyCheckIsAskedAboutEveryPolicyWithTheKindsOfItsChildren(t *testi
 	for _, kind := range []string{"first_available", "always_use", "custom"} {
 		for ref, want := range map[string][]string{
 			"backend.disk":   nil,
-			"policy.safe":    {"always_use"},
-			"policy.hot":     {"first_available", "always_use"},
-			"policy.by_size": {"custom", "first_available", "always_use"},
+			"policy.safe":    {"always_use", "backend.cloud"},
+			"policy.hot":     {"first_available", "backend.memory", "always_use", "backend.cloud", "backend.disk"},
+			"policy.by_size": {"custom", "backend.cloud", "first_available", "backend.memory", "always_use", "backend.disk"},
 			"policy.none":    nil,
 			"hot":            nil,
 		} {

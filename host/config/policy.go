@@ -12,9 +12,9 @@ import (
 // PolicyCheck says what is wrong with a policy that each of its attributes
 // allows: that it promises what it cannot keep over such children. The value
 // conforms to the schema of the kind, and the paths of diagnostics start at the
-// policy's block. kinds gives the kinds of all policies that the child of a
-// reference is made of: that of a policy itself first, each once; none for a
-// backend.
+// policy's block. kinds gives what the child of a reference is made of, each once:
+// the kinds of all its policies, that of a policy itself first, and the
+// references of the backends beneath them; nothing for a backend.
 type PolicyCheck func(kind string, value cty.Value, kinds func(ref string) []string) schema.Diagnostics
 
 // checkPolicies asks of each policy whether it can keep what it promises over
@@ -31,8 +31,7 @@ func (l *loader) checkPolicies() {
 	}
 }
 
-// kindsOf returns the kinds of all policies that the child of a reference is
-// made of, that of a policy itself first, each once; none for a backend.
+// kindsOf returns what a [PolicyCheck] is told of the child of a reference.
 func (c *Config) kindsOf(ref string) []string {
 	var kinds, seen []string
 	var visit func(ref string)
@@ -47,6 +46,9 @@ func (c *Config) kindsOf(ref string) []string {
 			kinds = append(kinds, p.Kind)
 		}
 		for _, child := range p.Refs {
+			if strings.HasPrefix(child, "backend.") && !slices.Contains(kinds, child) {
+				kinds = append(kinds, child)
+			}
 			visit(child)
 		}
 	}

@@ -100,10 +100,11 @@ func (o Custom) Check(kinds func(string) []string) schema.Diagnostics {
 	if _, at, err := o.compile(); err != nil {
 		return schema.Diagnostics{schema.Errorf(cty.GetAttrPath(at), "Wrong place", "%v.", storage.AsError(err).Err)}
 	}
+	diags := checkApart("backends", o.Backends, kinds)
 	if o.Planner != "" {
-		return checkReplicas("backends", o.Backends, kinds)
+		diags = append(diags, checkReplicas("backends", o.Backends, kinds)...)
 	}
-	return nil
+	return diags
 }
 
 // byExpression chooses what an expression says.

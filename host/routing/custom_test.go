@@ -136,3 +136,7 @@ func TestPlannersAreNotTrusted(t *testing.T) {
 		t.Errorf("%+v, %v", plan, err)
 	}
 }
+
+type planFunc func(PlanRequest) (Plan, error)
+
+func (f planFunc) Plan(r PlanRequest) (Plan, error) { return f(r) }

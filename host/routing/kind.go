@@ -27,8 +27,9 @@ type Policy interface {
 // promises what it cannot keep.
 type Checker interface {
 	// Check returns what is wrong, with paths into the body of the policy.
-	// kinds gives the kinds of all policies that the child of a reference is
-	// made of: that of a policy itself first; none for a backend.
+	// kinds gives what the child of a reference is made of: the kinds of all its
+	// policies, that of a policy itself first, and the references of the backends
+	// beneath them; nothing for a backend.
 	Check(kinds func(ref string) []string) schema.Diagnostics
 }
 

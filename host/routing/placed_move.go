@@ -17,31 +17,30 @@ const cleanUpTime = 10 * time.Second
 // missing children may have. Whatever breaks off is left as a debt that was
 // durable before anything was written:
 //
-//	journal "moving" ─ put at target ─ delete stale ─ done
-//	                        │              └ fails: journal "moved", acknowledge, delete later
+//	journal the debt ─ put at target ─ delete stale ─ done
+//	                        │              └ fails: journal that they are dead, acknowledge, delete later
 //	                        └ fails: nothing has happened; unknown: whoever is found newest counts
 func (p *placed) move(ctx context.Context, w *putting, target int, seen *sighting, current *copyAt, stale []copyAt, missing []int) (storage.PutResult, error) {
-	var names []string
+	debtors := make([]*marked, 0, len(p.children))
 	for _, c := range stale {
-		names = append(names, p.children[c.child].child.Name)
+		debtors = append(debtors, p.children[c.child])
 	}
 	for _, i := range missing {
-		names = append(names, p.children[i].child.Name)
+		debtors = append(debtors, p.children[i])
 	}
 	defer p.moving.begin(w.key)()
 	w.stamp = p.stampFor(w.opts.Metadata)
-	intent := p.debts.log.Begin(w.key, uint64(w.stamp.version), noteMoving, names...)
-	if err := intent.Wait(ctx); err != nil {
-		endAll(intent.Dropped, names)
+	owed := p.debts.begin(w.key, w.stamp.version, debtors)
+	if err := owed.wait(ctx); err != nil {
 		return storage.PutResult{}, journalFailed(ctx, err)
 	}
 	res, err := p.storeOver(ctx, w, target, seen, current)
 	if err != nil {
 		if storage.AsError(err).OutcomeUnknown {
 			p.owners.set(w.key, nowhere, w.stamp.version)
-			endAll(intent.Missed, names)
+			owed.each((*journal.Intent).Missed)
 		} else {
-			endAll(intent.Dropped, names)
+			owed.each((*journal.Intent).Dropped)
 		}
 		return storage.PutResult{}, err
 	}
@@ -49,15 +48,14 @@ func (p *placed) move(ctx context.Context, w *putting, target int, seen *sightin
 	defer cancel()
 	left := missing
 	for _, c := range stale {
-		name := p.children[c.child].child.Name
 		switch err := p.removeStale(ctx, w.key, c, w.stamp); {
 		case err == nil:
-			intent.Done(name)
+			owed.done(p.children[c.child])
 		case storage.CodeOf(err) == storage.CodeAborted && w.opts.If.IsNone(): // ours came first
-			intent.Done(name)
-			p.yield(ctx, w.key, target, res.Object.ETag)
+			owed.done(p.children[c.child])
+			_ = p.yield(ctx, w.key, target, res.Object.ETag) // theirs is newer in any case
 		case storage.CodeOf(err) == storage.CodeAborted:
-			endAll(intent.Missed, names)
+			owed.each((*journal.Intent).Missed)
 			if again := p.yield(ctx, w.key, target, res.Object.ETag); again != nil {
 				return storage.PutResult{}, again
 			}
@@ -66,7 +64,7 @@ func (p *placed) move(ctx context.Context, w *putting, target int, seen *sightin
 			left = append(left, c.child)
 		}
 	}
-	if err := p.owe(ctx, w, left, intent); err != nil {
+	if err := p.owe(ctx, w, left, owed); err != nil {
 		return storage.PutResult{}, err
 	}
 	if current != nil && current.child != target {
@@ -89,37 +87,30 @@ func (p *placed) yield(ctx context.Context, key string, target int, etag string)
 	return e
 }
 
-// owe makes durable that children have to remove copies of the key although the
-// write is acknowledged.
-func (p *placed) owe(ctx context.Context, w *putting, children []int, intent *journal.Intent) error {
+// owe makes durable that what children have of the key is dead, although they
+// have not removed it, before the write is acknowledged.
+func (p *placed) owe(ctx context.Context, w *putting, children []int, owed *intents) error {
 	if len(children) == 0 {
 		return nil
 	}
-	names := make([]string, len(children))
+	debtors := make([]*marked, len(children))
 	for i, child := range children {
-		names[i] = p.children[child].child.Name
+		debtors[i] = p.children[child]
 	}
-	moved := p.debts.log.Begin(w.key, uint64(w.stamp.version)+1, noteMoved, names...)
-	if err := moved.Wait(ctx); err != nil {
-		endAll(intent.Missed, names)
-		endAll(moved.Dropped, names)
+	dead := p.debts.acknowledge(w.key, w.stamp.version+1, debtors)
+	if err := dead.wait(ctx); err != nil {
+		owed.each((*journal.Intent).Missed)
 		e := storage.AsError(journalFailed(ctx, err))
 		e.OutcomeUnknown = true
 		return e
 	}
-	moved.Acknowledged()
-	endAll(moved.Missed, names)
-	endAll(intent.Done, names)
-	for _, child := range children {
-		p.tell(event.Hinted, child, w.key, nil)
+	dead.each(func(i *journal.Intent, _ string) { i.Acknowledged() })
+	dead.each((*journal.Intent).Missed)
+	for i, c := range debtors {
+		owed.done(c)
+		p.tell(event.Hinted, children[i], w.key, nil)
 	}
 	return nil
-}
-
-func endAll(end func(target string), names []string) {
-	for _, name := range names {
-		end(name)
-	}
 }
 
 func journalFailed(ctx context.Context, err error) error {

@@ -249,7 +249,7 @@ func TestAHostThatEndsBetweenTheStepsOfAMove(t *testing.T) {
 	h := newPlacedHost(t, byType())
 	h.mustPut("k", "1", "a")
 	version := h.engine().clock.Next()
-	if err := h.engine().debts.log.Begin("k", uint64(version), noteMoving, names[0]).Wait(t.Context()); err != nil {
+	if err := h.engine().debts.log.Begin("k", uint64(version), "", names[0]).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h.restart() // before the new copy was written
@@ -259,7 +259,7 @@ func TestAHostThatEndsBetweenTheStepsOfAMove(t *testing.T) {
 	}
 	h.has("k", "1||")
 	version = h.engine().clock.Next()
-	if err := h.engine().debts.log.Begin("k", uint64(version), noteMoving, names[0]).Wait(t.Context()); err != nil {
+	if err := h.engine().debts.log.Begin("k", uint64(version), "", names[0]).Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.kids[1].Store.Put(t.Context(), "k", strings.NewReader("2"), storage.PutOptions{
@@ -358,4 +358,25 @@ func TestADeadCopyStaysDeadWhenTheNextPutFails(t *testing.T) {
 	h.reads("k", "")
 	h.restart()
 	h.reads("k", "")
+}
+
+// Found by the model: the child that owed something already had been given a
+// newer copy since, and nobody learned of it.
+func TestAChildThatIsAwayMayHaveMoreThanItOwes(t *testing.T) {
+	h := newPlacedHost(t, byType())
+	h.kids[2].fail(storage.CodeUnavailable)
+	h.mustPut("k", "1", "a") // backend.c may have an older one
+	h.kids[2].err.Store(nil)
+	h.kids[2].Store = &losing{inner(h.kids[2]), true}
+	_, err := h.put("k", "2", "c", storage.Condition{})
+	wantCode(t, err, storage.CodeUnavailable)
+	h.kids[2].Store = inner(h.kids[2])
+	h.kids[2].fail(storage.CodeUnavailable)
+	h.mustPut("k", "3", "b")
+	h.kids[2].err.Store(nil)
+	h.has("k", "|3|2")
+	if err := h.pay(); err != nil {
+		t.Fatal(err)
+	}
+	h.has("k", "|3|")
 }

@@ -149,11 +149,11 @@ func (p *placed) stampFor(metadata map[string]string) stamp {
 // replace puts at target and removes what other children have of the key, or may
 // have.
 func (p *placed) replace(ctx context.Context, w *putting, target int, seen *sighting, current *copyAt) (storage.PutResult, error) {
-	stale := slices.DeleteFunc(slices.Clone(seen.copies), func(c copyAt) bool { return c.child == target || c.standing == dead })
+	stale := slices.DeleteFunc(slices.Clone(seen.copies), func(c copyAt) bool { return c.child == target })
 	var missing []int // children of which nobody knows what they have
 	if current == nil {
 		for _, f := range seen.failed {
-			if f.child != target && !p.debts.dead(p.children[f.child], w.key) {
+			if f.child != target {
 				missing = append(missing, f.child)
 			}
 		}

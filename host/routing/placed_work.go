@@ -114,7 +114,7 @@ func (p *placed) pay(ctx context.Context, child int, debt journal.Entry) error {
 // payWith deletes o, unless it is what counts because the newer version was
 // never written.
 func (p *placed) payWith(ctx context.Context, child int, debt journal.Entry, o storage.Object) error {
-	if debt.Note == noteMoving {
+	if stateOf(o).stamp.version >= floorOf(debt) {
 		newer, err := p.newerThan(ctx, child, debt.Key, stateOf(o).stamp)
 		if err != nil || !newer {
 			return err

@@ -77,6 +77,10 @@ func (o PreferCache) Check(kinds func(string) []string) schema.Diagnostics {
 	if o.Cache == o.Source {
 		diags.Append(schema.Errorf(cty.GetAttrPath("cache"), "The source cannot be its own cache", "%s", cacheIsSourceIsRefused))
 	}
+	if backend := sharedBackend(o.Cache, o.Source, kinds); backend != "" && o.Cache != o.Source {
+		diags.Append(schema.Errorf(cty.GetAttrPath("cache"), "The cache is part of the source",
+			"%s keeps its entries in %s, where %s keeps the objects themselves: filling the cache would overwrite them. Give the cache a backend of its own.", o.Cache, backend, o.Source))
+	}
 	if slices.Contains(kinds(o.Cache), preferCacheName) {
 		diags.Append(schema.Errorf(cty.GetAttrPath("cache"), "A cache made of a cache", "%s", cacheOfCachesIsRefused))
 	}

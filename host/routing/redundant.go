@@ -44,7 +44,7 @@ type Redundant struct {
 
 // Check implements [Checker].
 func (o Redundant) Check(kinds func(string) []string) schema.Diagnostics {
-	return checkReplicas("replicas", o.Replicas, kinds)
+	return append(checkReplicas("replicas", o.Replicas, kinds), checkApart("replicas", o.Replicas, kinds)...)
 }
 
 // checkReplicas refuses children that cannot keep a copy of their own.

@@ -26,6 +26,25 @@ func switches(t testing.TB) (all []*switched, children []Child) {
 	return all, children
 }
 
+func TestChildrenThatShareABackendAreRefused(t *testing.T) {
+	made := map[string][]string{"policy.a": {"always_use", "backend.a"}, "policy.b": {"always_use", "backend.b"}}
+	ask := func(ref string) []string { return made[ref] }
+	for name, of := range map[string]func(other string) Checker{
+		"redundant":    func(other string) Checker { return Redundant{Replicas: []string{"backend.a", other}} },
+		"round_robin":  func(other string) Checker { return RoundRobin{Backends: []string{"backend.a", other}} },
+		"shard":        func(other string) Checker { return Shard{Shards: []string{"backend.a", other}} },
+		"custom":       func(other string) Checker { return Custom{Planner: "p", Backends: []string{"backend.a", other}} },
+		"prefer_cache": func(other string) Checker { return PreferCache{Cache: "backend.a", Source: other} },
+	} {
+		if diags := of("policy.a").Check(ask); !diags.HasErrors() || len(diags[0].Path) == 0 {
+			t.Errorf("%s over one backend twice: %v", name, diags)
+		}
+		if diags := of("policy.b").Check(ask); diags.HasErrors() {
+			t.Errorf("%s over two backends: %v", name, diags)
+		}
+	}
+}
+
 // byLength has each key at two of the children, chosen by its length.
 type byLength struct{}
 
@@ -33,10 +52,6 @@ func (byLength) Plan(r PlanRequest) (Plan, error) {
 	first := len(r.Key) % len(r.Children)
 	return Plan{Targets: []int{first, (first + 1) % len(r.Children)}, Write: WriteAll}, nil
 }
-
-type planFunc func(PlanRequest) (Plan, error)
-
-func (f planFunc) Plan(r PlanRequest) (Plan, error) { return f(r) }
 
 func TestPoliciesOverCopiesConformance(t *testing.T) {
 	for name, p := range map[string]Policy{

@@ -96,7 +96,7 @@ func (o RoundRobin) buildReads(name string, env Env, children []Child, weights [
 
 // Check implements [Checker].
 func (o RoundRobin) Check(kinds func(string) []string) schema.Diagnostics {
-	diags := checkWeights(o.Backends, o.Weights)
+	diags := append(checkWeights(o.Backends, o.Weights), checkApart("backends", o.Backends, kinds)...)
 	if o.Mode == "" || o.Mode == RoundRobinReads {
 		diags = append(diags, checkReplicas("backends", o.Backends, kinds)...)
 	}

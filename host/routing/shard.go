@@ -79,8 +79,8 @@ func (o Shard) Build(name string, env Env, child func(string) (Child, error)) (s
 }
 
 // Check implements [Checker].
-func (o Shard) Check(func(string) []string) schema.Diagnostics {
-	diags := checkWeights(o.Shards, o.Weights)
+func (o Shard) Check(kinds func(string) []string) schema.Diagnostics {
+	diags := append(checkWeights(o.Shards, o.Weights), checkApart("shards", o.Shards, kinds)...)
 	for i, ref := range o.Previous {
 		if slices.Contains(o.Shards, ref) {
 			diags = append(diags, schema.Errorf(cty.GetAttrPath("previous").IndexInt(i), "Not previous", "%s is one of the shards; take it out of one of them.", ref))

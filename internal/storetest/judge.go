@@ -29,14 +29,16 @@ func (m *model) judge(r request, rep reply, from, to time.Time) error {
 }
 
 func (m *model) judgeRead(c *cell, r request, id int, from, to time.Time) error {
-	values := c.possible
+	values := c.loose
 	switch r.level {
+	case storage.ConsistencyStrong:
+		values = c.possible
 	case storage.ConsistencyEventual:
 		values = c.ever
 	case storage.ConsistencyCausal:
 		values = c.session
 	case storage.ConsistencyDefault:
-		if c.forgotten {
+		if c.forgotten && !m.strict {
 			values = c.ever
 		}
 	}
@@ -44,7 +46,7 @@ func (m *model) judgeRead(c *cell, r request, id int, from, to time.Time) error 
 	if !stale && !m.allows(r.key, values, id, from, to) {
 		return fmt.Errorf("%v finds %s; it can only have %v", r, name(id), c)
 	}
-	if r.session && c.possible[id] {
+	if r.session && c.loose[id] {
 		c.session = m.narrow(c, id)
 	}
 	if r.level == storage.ConsistencyStrong {
@@ -82,7 +84,7 @@ func (m *model) judgeWrite(c *cell, r request, rep reply, from, to time.Time) er
 			return fmt.Errorf("%v happens; before it could only have %v", r, c)
 		}
 		if rep.existed == storage.No && !m.allows(r.key, c.possible, absent, from, to) ||
-			rep.existed == storage.Yes && !m.canExist(c, r.key, from) {
+			rep.existed == storage.Yes && !m.canExist(c.possible, r.key, from) {
 			return fmt.Errorf("%v says that there was one before: %v; it could only have %v", r, rep.existed, c)
 		}
 		c.acknowledged(written)
@@ -90,9 +92,9 @@ func (m *model) judgeWrite(c *cell, r request, rep reply, from, to time.Time) er
 	return nil
 }
 
-func (m *model) canExist(c *cell, key string, from time.Time) bool {
-	for id := range c.possible {
-		if id != absent && m.allows(key, c.possible, id, from, from) {
+func (m *model) canExist(values map[int]bool, key string, from time.Time) bool {
+	for id := range values {
+		if id != absent && m.allows(key, values, id, from, from) {
 			return true
 		}
 	}
@@ -105,7 +107,7 @@ func (m *model) canHold(c *cell, r request, from, to time.Time) bool {
 	case storage.ConditionAbsent:
 		return m.allows(r.key, c.possible, absent, from, to)
 	case storage.ConditionExists:
-		return m.canExist(c, r.key, from)
+		return m.canExist(c.possible, r.key, from)
 	case storage.ConditionETag:
 		return r.expect != absent && m.allows(r.key, c.possible, r.expect, from, to)
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -218,14 +219,14 @@ func (m *machine) settle() {
 	m.host.heal()
 	m.quiet = true
 	clear(m.faulty)
-	m.everything()
+	m.everything(m.harness.Repair == nil)
 	if m.harness.Repair != nil && m.err == nil {
 		m.host.use(func(s storage.Store) {
 			if err := within(patience, "repair", func() error { return m.repair(s) }); err != nil {
 				m.fail("repair: %w", err)
 			}
 		})
-		m.everything()
+		m.everything(true)
 	}
 	if m.harness.Single && m.err == nil {
 		if err := nowhereTwice(m.host.children); err != nil {
@@ -239,19 +240,24 @@ func (m *machine) settle() {
 	}
 }
 
-// everything reads what there is, and knows from then on.
-func (m *machine) everything() {
+// everything reads what there is. If the children agree by now, so must all
+// readers from then on.
+func (m *machine) everything(agreed bool) {
+	m.model.strict = true
+	defer func() { m.model.strict = false }()
 	for _, key := range keys() {
 		c := m.model.cell(key)
-		c.forgotten = false
-		for _, level := range m.levels {
+		for _, level := range slices.Backward(m.levels) { // Strong comes first
 			if level == storage.ConsistencyEventual {
 				continue
 			}
-			r := request{op: "get", key: key, level: level, session: true}
-			rep := m.ask(r)
-			if rep.outcome == done {
-				c.possible, c.session, c.pending = set(rep.id), set(rep.id), set()
+			rep := m.ask(request{op: "get", key: key, level: level, session: true})
+			switch {
+			case rep.outcome != done:
+			case agreed:
+				c.possible, c.loose, c.session, c.pending = set(rep.id), set(rep.id), set(rep.id), set()
+			case level == storage.ConsistencyStrong:
+				c.possible, c.pending = set(rep.id), set()
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func (m *machine) judgeListing(opts storage.ListOptions, got storage.Page, from,
 		}
 		c := m.model.cell(o.Key)
 		_, rolled := storage.CommonPrefix(o.Key, opts.Prefix, opts.Delimiter)
-		if !strings.HasPrefix(o.Key, opts.Prefix) || rolled || !got.Partial && !m.model.allows(o.Key, c.possible, id, from, to) || !c.ever[id] {
+		if !strings.HasPrefix(o.Key, opts.Prefix) || rolled || !got.Partial && !m.model.allows(o.Key, c.loose, id, from, to) || !c.ever[id] {
 			return fmt.Errorf("%q is there with value %d; it can only have %v", o.Key, id, c)
 		}
 		if err := m.model.object(o.Key, id, o); err != nil {
@@ -125,10 +125,10 @@ func (m *machine) judgeMissing(opts storage.ListOptions, got storage.Page, liste
 		}
 		prefix, rolled := storage.CommonPrefix(key, opts.Prefix, opts.Delimiter)
 		if rolled {
-			behind[prefix] = behind[prefix] || m.model.canExist(c, key, from) || got.Partial
+			behind[prefix] = behind[prefix] || m.model.canExist(c.loose, key, from) || got.Partial
 			listed[key] = slices.Contains(got.Prefixes, prefix)
 		}
-		if !listed[key] && !got.Partial && !m.model.allows(key, c.possible, absent, from, to) {
+		if !listed[key] && !got.Partial && !m.model.allows(key, c.loose, absent, from, to) {
 			return fmt.Errorf("%q is missing; it has %v", key, c)
 		}
 	}
@@ -210,13 +210,16 @@ func (r request) result(b storage.BatchResult) reply {
 func (m *machine) copy(rt *rapid.T) {
 	src, dst := m.key(rt), m.key(rt)
 	source := m.model.cell(src)
-	for id := range source.possible {
+	for id := range source.loose {
 		if id == absent {
 			continue
 		}
 		w := *m.model.values[place{src, id}]
 		if !w.expires.IsZero() {
 			w.earliest, w.expires = w.expires, time.Time{} // a copy that lands late lives longer
+		}
+		if known := m.model.values[place{dst, id}]; known != nil && known.earliest.Before(w.earliest) {
+			w.earliest = known.earliest // that copy can be the one that stays
 		}
 		m.model.values[place{dst, id}] = &w
 		m.model.cell(dst).copied[id] = true
@@ -241,7 +244,7 @@ func (m *machine) judgeCopy(src, dst string, res storage.PutResult, err error, f
 	switch {
 	case err == nil:
 		id, err := identify(res.Object)
-		if err == nil && !m.model.allows(src, source.possible, id, from, time.Now()) {
+		if err == nil && !m.model.allows(src, source.loose, id, from, time.Now()) {
 			err = fmt.Errorf("it copied value %d, but the source can only have %v", id, source)
 		}
 		if err == nil {
@@ -252,11 +255,11 @@ func (m *machine) judgeCopy(src, dst string, res storage.PutResult, err error, f
 		}
 		target.acknowledged(id)
 	case errors.Is(err, storage.ErrNotFound):
-		if !m.model.allows(src, source.possible, absent, from, time.Now()) {
+		if !m.model.allows(src, source.loose, absent, from, time.Now()) {
 			m.fail("copy %q to %q: there is nothing to copy; the source has %v", src, dst, source)
 		}
 	case rep.outcome == unknown:
-		for id := range source.possible {
+		for id := range source.loose {
 			if id != absent {
 				target.uncertain(id)
 			}

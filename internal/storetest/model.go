@@ -16,6 +16,8 @@ const expiryTolerance = 10 * time.Millisecond
 // at a time.
 type model struct {
 	harness Harness
+	// strict: nothing is wrong with any child.
+	strict bool
 	cells   map[string]*cell
 	values  map[place]*written
 	etags   map[string]map[string]int // by key
@@ -28,8 +30,11 @@ type place struct {
 
 // cell is a key.
 type cell struct {
-	// possible values that a read can find, absent among them.
+	// possible values that a Strong read can find, absent among them.
 	possible map[int]bool
+	// loose are those that any read can find: that somebody saw one of them does
+	// not mean that everybody does.
+	loose map[int]bool
 	// pending are those of writes of unknown outcome, which can land later.
 	pending map[int]bool
 	// session are the possible ones after what the session has seen.
@@ -65,7 +70,7 @@ func set(ids ...int) map[int]bool {
 func (m *model) cell(key string) *cell {
 	c := m.cells[key]
 	if c == nil {
-		c = &cell{possible: set(absent), pending: set(), session: set(absent), ever: set(absent), sinceSync: set(absent), copied: set()}
+		c = &cell{possible: set(absent), loose: set(absent), pending: set(), session: set(absent), ever: set(absent), sinceSync: set(absent), copied: set()}
 		m.cells[key] = c
 	}
 	return c
@@ -82,7 +87,7 @@ func (m *model) wrote(key string, id int, ttl time.Duration) {
 
 func (c *cell) clone() cell {
 	d := *c
-	for _, s := range []*map[int]bool{&d.possible, &d.pending, &d.session, &d.ever, &d.sinceSync, &d.copied} {
+	for _, s := range []*map[int]bool{&d.possible, &d.loose, &d.pending, &d.session, &d.ever, &d.sinceSync, &d.copied} {
 		*s = maps.Clone(*s)
 	}
 	return d
@@ -91,14 +96,14 @@ func (c *cell) clone() cell {
 // acknowledged says that one of ids is what the key has, and that what was
 // pending before never lands any more.
 func (c *cell) acknowledged(ids ...int) {
-	c.possible, c.session, c.pending = set(ids...), set(ids...), set()
+	c.possible, c.loose, c.session, c.pending = set(ids...), set(ids...), set(ids...), set()
 	c.forgotten = false
 	c.note(ids...)
 }
 
 // uncertain says that id can be what the key has, now or later.
 func (c *cell) uncertain(id int) {
-	c.possible[id], c.session[id], c.pending[id] = true, true, true
+	c.possible[id], c.loose[id], c.session[id], c.pending[id] = true, true, true, true
 	c.note(id)
 }
 
@@ -111,7 +116,7 @@ func (c *cell) note(ids ...int) {
 // synced says that nothing before is lost in a crash.
 func (m *model) synced() {
 	for _, c := range m.cells {
-		c.sinceSync = maps.Clone(c.possible)
+		c.sinceSync = maps.Clone(c.loose)
 	}
 }
 
@@ -119,6 +124,7 @@ func (m *model) synced() {
 func (m *model) lost() {
 	for _, c := range m.cells {
 		maps.Copy(c.possible, c.sinceSync)
+		maps.Copy(c.loose, c.sinceSync)
 		maps.Copy(c.session, c.sinceSync)
 	}
 }
@@ -195,6 +201,9 @@ func (m *model) keys() []string { return slices.Sorted(maps.Keys(m.cells)) }
 
 func (c *cell) String() string {
 	s := fmt.Sprint(slices.Sorted(maps.Keys(c.possible)))
+	if !maps.Equal(c.possible, c.loose) {
+		s += fmt.Sprintf(", at less than Strong consistency %v", slices.Sorted(maps.Keys(c.loose)))
+	}
 	if len(c.pending) > 0 {
 		s += fmt.Sprintf(", of which can land later %v", slices.Sorted(maps.Keys(c.pending)))
 	}
