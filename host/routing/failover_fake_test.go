@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -179,23 +180,19 @@ func (l *ladder) owed(want ...int) {
 	}
 }
 
-// replayed waits until children, or all, miss nothing.
+// replayed waits until children, or all, were given what they missed.
 func (l *ladder) replayed(children ...int) {
 	l.Helper()
 	if children == nil {
 		children = []int{0, 1, 2}
 	}
+	policy := l.store.(failoverStore).policy
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
-		left := 0
-		for _, i := range children {
-			left += l.store.(Reporter).Backlogs()[i].Entries
+	for _, i := range children {
+		for slices.ContainsFunc(policy.log.Ripe(names[i], 100), func(e journal.Entry) bool { return policy.stale(policy.order[i], e.Key) }) {
+			l.changed.Wait()
 		}
-		if left == 0 {
-			return
-		}
-		l.changed.Wait()
 	}
 }
 

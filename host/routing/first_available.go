@@ -24,11 +24,11 @@ const (
 // FirstAvailable is the policy "first_available": it uses the first of its
 // children that works.
 //
-// Writes, Watch, and whatever asks for more than the default consistency, go
-// to the first child only, the primary, and fail with it. So do listings,
-// unless they allow partial results. Get, Stat and batches that only read fail
-// over to the next child, in order, when one is down: its breaker is not
-// closed, or it fails with a code that speaks against it (Unavailable,
+// With sticky writes, Watch, writes and whatever asks for more than the default
+// consistency go to the first child only, the primary, and fail with it. So do
+// listings, unless they allow partial results. Get, Stat and batches that only
+// read fail over to the next child, in order, when one is down: its breaker is
+// not closed, or it fails with a code that speaks against it (Unavailable,
 // Throttled, DeadlineExceeded, which is then not the caller's own, Internal,
 // DataLoss). They never fail over on an answer, and never in mid-stream, since
 // no other child has the etag.
@@ -43,11 +43,22 @@ const (
 //   - Etags are qualified by the child they come from, so one that was read
 //     from another child never fulfils a condition at the primary.
 //
+// With writes that fail over, puts and deletes without a condition go to the
+// first child that takes them. What those before it miss is durable in the
+// journal before the write is acknowledged. Such a key is read at the child that
+// has it, at all levels but Eventual, until the primary was given it, which
+// begins when it works again; an object keeps its etag then. If that child is
+// down the key is Unavailable, and DataLoss if it lost the object. A listing
+// first gives the primary all that it missed. Conditional writes, atomic batches
+// and transactions never fail over: the primary decides them, after it was given
+// what it missed of their keys. Only one host at a time should write.
+//
 // A child that is down is left alone for the hold-down; then single requests
 // try it, one at a time, until one succeeds. If no other child can answer, it
 // is tried before that too.
 //
-// The capabilities are those of the primary.
+// The capabilities are those of the primary; with writes that fail over without
+// Watch, and without what another child lacks for a write.
 type FirstAvailable struct {
 	Order    []string      `stowage:"order,required,ref" doc:"Backends or policies, the preferred one first."`
 	Writes   string        `stowage:"writes" enum:"sticky,failover" default:"sticky" doc:"What happens to writes while the first is down: with sticky they fail; with failover the next one takes them, and the first is given them when it is back."`
