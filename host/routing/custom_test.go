@@ -76,7 +76,7 @@ func TestBadCustomPoliciesAreRefused(t *testing.T) {
 		if wantCode(t, err, storage.CodeInvalidArgument); !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", o, err, want)
 		}
-		if diags := o.Check(nil); !diags.HasErrors() || !strings.Contains(diags[0].Detail, want) {
+		if diags := o.Check(func(string) []string { return nil }); !diags.HasErrors() || !strings.Contains(diags[0].Detail, want) {
 			t.Errorf("%+v: %v, want %q", o, diags, want)
 		}
 	}

@@ -197,7 +197,7 @@ func TestPreviousIsRefusedWhereItMakesNoSense(t *testing.T) {
 	both := Shard{Shards: names[:2], Previous: names[1:]}
 	_, err := both.Build("p", testEnv(t), Children(k.children()...))
 	wantCode(t, err, storage.CodeInvalidArgument)
-	if diags := both.Check(nil); len(diags) != 1 || !strings.Contains(diags[0].Detail, "backend.b is one of the shards") {
+	if diags := both.Check(func(string) []string { return nil }); len(diags) != 1 || !strings.Contains(diags[0].Detail, "backend.b is one of the shards") {
 		t.Errorf("%v", diags)
 	}
 	_, err = Shard{Shards: names[:2], Previous: names[2:]}.Build("p", Env{}, Children(k.children()...))

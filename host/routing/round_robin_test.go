@@ -218,7 +218,7 @@ func TestOwnersAreBoundedAndOnlyGetNewer(t *testing.T) {
 func TestBadRoundRobinsAreRefused(t *testing.T) {
 	_, err := RoundRobin{Backends: names, Mode: "other"}.Build("p", testEnv(t), Children(newKids(t).children()...))
 	wantCode(t, err, storage.CodeInvalidArgument)
-	if diags := (RoundRobin{Backends: names, Mode: RoundRobinPlacement, Weights: map[string]int{"x": 1}}).Check(nil); !diags.HasErrors() {
+	if diags := (RoundRobin{Backends: names, Mode: RoundRobinPlacement, Weights: map[string]int{"x": 1}}).Check(func(string) []string { return nil }); !diags.HasErrors() {
 		t.Error("a weight for nobody")
 	}
 }
