@@ -85,6 +85,14 @@ func (d debts) any(c *marked, key string) bool {
 	return owed || dirty
 }
 
+// outstanding reports whether any of children may owe something.
+func (d debts) outstanding(children []*marked) bool {
+	return d.log != nil && slices.ContainsFunc(children, func(c *marked) bool {
+		_, dirty := d.log.Dirty(c.child.Name)
+		return dirty || d.log.Backlog(c.child.Name).Entries > 0
+	})
+}
+
 // settle notes that the child has no copy of key that is older than version.
 func (d debts) settle(c *marked, key string, version storage.Version) {
 	if d.log != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/p2p-ai-agents/stowage/internal/storetest"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -94,5 +95,22 @@ func TestAPutDoesNotFailOnACopyThatCountsNoMore(t *testing.T) {
 	_, err := s.Put(t.Context(), "k", strings.NewReader("long again"), storage.PutOptions{If: storage.IfETag(o.ETag)})
 	if errors.Is(err, storage.ErrFailedPrecondition) {
 		t.Errorf("the object has the etag that was asked for; got %v", err)
+	}
+}
+
+func TestAListingShowsNoPrefixOfCopiesThatCountNoMore(t *testing.T) {
+	all, children := faultyTrio(1)
+	s := build(t, Custom{Place: "size > 2 ? backend.a : backend.b"}, testEnv(t), children...)
+	put(t, s, "a/b", "long")
+	for range 100 { // the old copy is not removed for a while
+		all[0].Inject(storetest.Fault{Kind: storetest.FailBefore, Op: "delete"})
+	}
+	if _, err := s.Put(t.Context(), "a/b", strings.NewReader("b"), storage.PutOptions{TTL: time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new copy has expired", func() bool { return len(all[1].Objects()) == 0 })
+	page, err := s.List(t.Context(), storage.ListOptions{Delimiter: "/"})
+	if err != nil || len(page.Prefixes) > 0 {
+		t.Errorf("got %q, %v", page.Prefixes, err)
 	}
 }

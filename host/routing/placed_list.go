@@ -17,16 +17,16 @@ func (p *placed) list(ctx context.Context, opts storage.ListOptions) (storage.Pa
 	if err != nil {
 		return storage.Page{}, err
 	}
-	m := merge{opts: opts, after: token.position()}
+	m := &merge{opts: opts, after: token.position()}
 	for _, c := range p.children {
 		m.sources = append(m.sources, newChildPages(c.child.Name, c.child.Store, opts, token.Pages[c.child.Name]))
 	}
-	m.choose = func(_ context.Context, same []found) (*entry, error) {
+	m.choose = func(ctx context.Context, same []found) (*entry, error) {
 		var newest *entry
 		var of stamp
 		for _, f := range same {
 			if f.entry.object == nil {
-				return f.entry, nil
+				return p.prefix(ctx, m, f.entry)
 			}
 			c := p.children[f.source]
 			at := stateOf(*f.entry.object).stamp
@@ -38,4 +38,19 @@ func (p *placed) list(ctx context.Context, opts storage.ListOptions) (storage.Pa
 		return newest, nil
 	}
 	return m.page(ctx)
+}
+
+// prefix shows a common prefix, unless all that is behind it is dead.
+func (p *placed) prefix(ctx context.Context, above *merge, common *entry) (*entry, error) {
+	if !p.debts.outstanding(p.children) {
+		return common, nil
+	}
+	page, err := p.list(ctx, storage.ListOptions{Prefix: common.name, Limit: 1, AllowPartial: above.opts.AllowPartial, Consistency: above.opts.Consistency})
+	if page.Partial {
+		above.lacking = noted(above.lacking, page.FailedBackends...)
+	}
+	if err != nil || len(page.Objects) == 0 {
+		return nil, err
+	}
+	return common, nil
 }
