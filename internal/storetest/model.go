@@ -18,9 +18,9 @@ type model struct {
 	harness Harness
 	// strict: nothing is wrong with any child.
 	strict bool
-	cells   map[string]*cell
-	values  map[place]*written
-	etags   map[string]map[string]int // by key
+	cells  map[string]*cell
+	values map[place]*written
+	etags  map[string]map[string]int // by key
 }
 
 type place struct {
