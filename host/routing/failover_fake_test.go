@@ -25,15 +25,13 @@ type ladder struct {
 	all   []*switched
 	store storage.Store
 
-	mu      sync.Mutex
-	changed *sync.Cond
-	events  []event.PolicyInfo
-	over    []event.FailoverInfo
+	mu     sync.Mutex
+	events []event.PolicyInfo
+	over   []event.FailoverInfo
 }
 
 func newLadder(t *testing.T) *ladder {
 	l := &ladder{T: t, dir: t.TempDir()}
-	l.changed = sync.NewCond(&l.mu)
 	for range names {
 		l.all = append(l.all, newSwitched(t))
 	}
@@ -54,7 +52,6 @@ func (l *ladder) open(dir string, o FirstAvailable) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.events = append(l.events, i)
-			l.changed.Broadcast()
 		},
 		Failover: func(i event.FailoverInfo) {
 			l.mu.Lock()
@@ -187,12 +184,10 @@ func (l *ladder) replayed(children ...int) {
 		children = []int{0, 1, 2}
 	}
 	policy := l.store.(failoverStore).policy
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, i := range children {
-		for slices.ContainsFunc(policy.log.Ripe(names[i], 100), func(e journal.Entry) bool { return policy.stale(policy.order[i], e.Key) }) {
-			l.changed.Wait()
-		}
+		eventually(l, names[i]+" has what it missed", func() bool {
+			return !slices.ContainsFunc(policy.log.Ripe(names[i], 100), func(e journal.Entry) bool { return policy.stale(policy.order[i], e.Key) })
+		})
 	}
 }
 

@@ -71,7 +71,7 @@ func TestAStandInDoesNotAnswerForEver(t *testing.T) {
 	l.put("k", "new")
 	l.kill(FirstAvailable{Writes: WritesFailover})
 	l.down(0)
-	l.unreadable("k", storage.CodeUnavailable)
+	_ = l.unreadable("k", storage.CodeUnavailable)
 	l.holds(1, "k", "old")
 }
 

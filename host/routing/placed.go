@@ -124,7 +124,7 @@ func (p *placed) at(ctx context.Context, op, key string, level storage.Consisten
 			if err != nil {
 				return storage.AsError(err)
 			}
-			defer unlock() //nolint:revive // once: the loop ends in this round
+			defer unlock() // once: the loop ends in this round
 		}
 		child, remembered := nowhere, false
 		if n == 0 && anyone(level) {

@@ -32,7 +32,7 @@ func weigh[N int | float64](refs []string, weights map[string]N) (of []N, entry 
 			return nil, name, fmt.Errorf("there is a weight for %q, which is none of %s", name, strings.Join(refs, ", "))
 		case given[at] != "":
 			return nil, name, fmt.Errorf("there are two weights for %s: %q and %q", refs[at], given[at], name)
-		case !(weights[name] > 0) || float64(weights[name]) > maxWeight:
+		case !inRange(float64(weights[name])):
 			return nil, name, fmt.Errorf("the weight of %q must be more than 0 and at most %d, not %v", name, maxWeight, weights[name])
 		}
 		of[at], given[at] = weights[name], name
@@ -41,3 +41,6 @@ func weigh[N int | float64](refs []string, weights map[string]N) (of []N, entry 
 }
 
 const maxWeight = 1_000_000
+
+// inRange is false also for what is not a number.
+func inRange(weight float64) bool { return weight > 0 && weight <= maxWeight }
