@@ -148,19 +148,9 @@ func (p *firstAvailable) Commit(ctx context.Context, tx storage.Transaction) ([]
 // many runs operations at the primary and remembers what they wrote.
 func (p *firstAvailable) many(ctx context.Context, op string, ops []storage.BatchOp, run func([]storage.BatchOp) ([]storage.BatchResult, error)) ([]storage.BatchResult, error) {
 	c := p.primary
-	inward := slices.Clone(ops)
-	for i := range inward {
-		o := &inward[i]
-		var err error
-		switch o.Kind {
-		case storage.BatchPut:
-			o.Put.If, err = c.condition(ctx, o.Key, o.Put.If)
-		case storage.BatchDelete:
-			o.Delete.If, err = c.condition(ctx, o.Key, o.Delete.If)
-		}
-		if err != nil {
-			return nil, c.failed(ctx, err, op, o.Key)
-		}
+	inward, key, err := c.conditions(ctx, ops)
+	if err != nil {
+		return nil, c.failed(ctx, err, op, key)
 	}
 	results, err := run(inward)
 	c.report(ctx, false, err)

@@ -50,11 +50,11 @@ func (c *marked) delete(ctx context.Context, key string, opts storage.DeleteOpti
 	return c.child.Store.Delete(ctx, key, opts)
 }
 
-func (c *marked) batch(ctx context.Context, ops []storage.BatchOp, opts storage.BatchOptions) ([]storage.BatchResult, error) {
-	inward := slices.Clone(ops)
+// conditions returns ops with the child's conditions. An error is that of key.
+func (c *marked) conditions(ctx context.Context, ops []storage.BatchOp) (inward []storage.BatchOp, key string, err error) {
+	inward = slices.Clone(ops)
 	for i := range inward {
 		o := &inward[i]
-		var err error
 		switch o.Kind {
 		case storage.BatchPut:
 			o.Put.If, err = c.condition(ctx, o.Key, o.Put.If)
@@ -62,8 +62,16 @@ func (c *marked) batch(ctx context.Context, ops []storage.BatchOp, opts storage.
 			o.Delete.If, err = c.condition(ctx, o.Key, o.Delete.If)
 		}
 		if err != nil {
-			return nil, storage.Annotate(err, "", o.Key)
+			return nil, o.Key, err
 		}
+	}
+	return inward, "", nil
+}
+
+func (c *marked) batch(ctx context.Context, ops []storage.BatchOp, opts storage.BatchOptions) ([]storage.BatchResult, error) {
+	inward, key, err := c.conditions(ctx, ops)
+	if err != nil {
+		return nil, storage.Annotate(err, "", key)
 	}
 	results, err := c.child.Store.Batch(ctx, inward, opts)
 	if err != nil {
