@@ -15,7 +15,14 @@ import (
 // dead, because what replaced them was acknowledged, also if that has expired
 // since. A copy in between counts unless the newer one is found: the newer one
 // is being written, or the host ended meanwhile, or its outcome is not known.
-type debts struct{ log *journal.Log } // nil: there is no journal, and nothing is owed
+//
+// The version of a debt can also be that of a put to the target itself which may
+// still land there; see [fence].
+type debts struct {
+	log *journal.Log // nil: there is no journal, and nothing is owed
+	// doubts, without a journal, are keys of which a put may still land somewhere.
+	doubts *doubts
+}
 
 // standing is what a copy means as far as this host knows.
 type standing int
@@ -78,7 +85,7 @@ func (d debts) acknowledge(key string, version storage.Version, children []*mark
 // any reports whether the child may owe something for key.
 func (d debts) any(c *marked, key string) bool {
 	if d.log == nil {
-		return false
+		return d.doubts.about(key)
 	}
 	_, owed := d.log.Entry(c.child.Name, key)
 	_, dirty := d.log.Dirty(c.child.Name)
@@ -95,9 +102,11 @@ func (d debts) outstanding(children []*marked) bool {
 
 // settle notes that the child has no copy of key that is older than version.
 func (d debts) settle(c *marked, key string, version storage.Version) {
-	if d.log != nil {
-		d.log.Settle(c.child.Name, key, uint64(version))
+	if d.log == nil {
+		d.doubts.note(key, nil)
+		return
 	}
+	d.log.Settle(c.child.Name, key, uint64(version))
 }
 
 // intents are those of several children for one write.

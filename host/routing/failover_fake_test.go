@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -167,14 +168,18 @@ func (l *ladder) unreadable(key string, code storage.Code) (err error) {
 	return err
 }
 
-// owed checks how many keys each child misses.
+// owed waits until each child misses that many keys: the last of a replay is
+// settled a moment after the child has what it missed.
 func (l *ladder) owed(want ...int) {
 	l.Helper()
-	for i, b := range l.store.(Reporter).Backlogs() {
-		if b.Target != names[i] || b.Entries != want[i] || b.Dirty {
-			l.Errorf("%s misses %d keys, want %d", b.Target, b.Entries, want[i])
+	eventually(l, fmt.Sprintf("%v keys are missed", want), func() bool {
+		for i, b := range l.store.(Reporter).Backlogs() {
+			if b.Target != names[i] || b.Entries != want[i] || b.Dirty {
+				return false
+			}
 		}
-	}
+		return true
+	})
 }
 
 // replayed waits until children, or all, were given what they missed.

@@ -24,6 +24,9 @@ func (f *failover) Batch(ctx context.Context, ops []storage.BatchOp, opts storag
 		for i := range redone {
 			redone[i] = after(err, ops[i], redone[i])
 		}
+		if again != nil && mayHaveHappened(err) {
+			again = unsure(again, true)
+		}
 		return redone, again
 	case err != nil:
 		return nil, err
@@ -99,10 +102,17 @@ func asNewOps(ops []storage.BatchOp) []storage.BatchOp {
 // versions.
 func (f *failover) Copy(ctx context.Context, src, dst string, opts storage.CopyOptions) (storage.PutResult, error) {
 	res, err := f.copyThere(ctx, src, dst, opts)
-	if err == nil || !failsOver(ctx, err) || !opts.If.IsNone() && mayHaveHappened(err) {
+	may := err != nil && mayHaveHappened(err)
+	if err == nil || !failsOver(ctx, err) || !opts.If.IsNone() && may {
 		return res, err
 	}
-	return copyAcross(ctx, f, f, src, dst, opts)
+	res, err = copyAcross(ctx, f, f, src, dst, opts)
+	if may {
+		if res.Created = storage.Unknown; err != nil {
+			err = unsure(err, true)
+		}
+	}
+	return res, err
 }
 
 // copyThere copies within the primary. Unavailable: it must be done otherwise.

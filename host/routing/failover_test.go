@@ -65,9 +65,7 @@ func TestTheNextChildTakesWrites(t *testing.T) {
 				l.holds(i, "k", "new")
 				l.holds(i, "gone", "")
 			}
-			if n := l.happened(event.Replayed); n != 4 {
-				t.Errorf("told of %d replays, want 4", n)
-			}
+			eventually(t, "4 replays were told of", func() bool { return l.happened(event.Replayed) == 4 })
 			l.reads("k", "new")
 			l.reads("gone", "")
 		})

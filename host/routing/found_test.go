@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -112,5 +113,44 @@ func TestAListingShowsNoPrefixOfCopiesThatCountNoMore(t *testing.T) {
 	page, err := s.List(t.Context(), storage.ListOptions{Delimiter: "/"})
 	if err != nil || len(page.Prefixes) > 0 {
 		t.Errorf("got %q, %v", page.Prefixes, err)
+	}
+}
+
+// copyLost is a child that copies, and whose answer does not arrive.
+type copyLost struct {
+	storage.Store
+	then func()
+}
+
+func (c copyLost) Copy(ctx context.Context, src, dst string, opts storage.CopyOptions) (storage.PutResult, error) {
+	if _, err := c.Store.Copy(ctx, src, dst, opts); err != nil {
+		return storage.PutResult{}, err
+	}
+	c.then()
+	err := storage.Errorf(storage.CodeUnavailable, "the answer is lost")
+	err.OutcomeUnknown = true
+	return storage.PutResult{}, err
+}
+
+// The primary had copied, but its answer was lost. The copy was tried once more
+// through the host, which failed for certain, and so the whole was told as one
+// that has not happened; or it succeeded, and said that it replaced an object.
+func TestACopyDoesNotDenyItsFirstAttempt(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		l := newLadder(t)
+		l.put("src", "v")
+		primary := l.all[0]
+		primary.Store = copyLost{primary.Store, func() {
+			if !again {
+				primary.failWrites(storage.CodePermissionDenied)
+			}
+		}}
+		res, err := l.store.Copy(t.Context(), "src", "dst", storage.CopyOptions{})
+		if again && (err != nil || res.Created != storage.Unknown) {
+			t.Errorf("created: %v, %v", res.Created, err)
+		}
+		if !again && (err == nil || !storage.AsError(err).OutcomeUnknown) {
+			t.Errorf("the outcome is told as known: %v", err)
+		}
 	}
 }

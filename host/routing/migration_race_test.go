@@ -121,12 +121,15 @@ func TestAMoveHasTheKeysTurn(t *testing.T) {
 	r.become(Shard{}, 0, 1)
 	key := r.misplaced(0)
 	put(t, r.store, key, "v")
+	built := make(chan struct{}) // the move may begin before
 	r.meddle(0, onDelete, func(storage.Store) {
+		<-built
 		if r.shard().turns.Interested(key) != 1 {
 			t.Error("others may write to the key while it moves")
 		}
 	})
 	r.become(Shard{}, 0, 1, 2)
+	close(built)
 	r.settle()
 	r.check(map[string]string{key: "v"})
 }

@@ -62,7 +62,7 @@ type placing struct {
 func newPlaced(policy string, env Env, children []Child, choose chooser) *placed {
 	p := &placed{
 		policy: policy, listener: env.Listener, clock: env.Clock, spoolDir: env.SpoolDir,
-		writer: strings.ToLower(rand.Text()[:10]), choose: choose, owners: newOwners(),
+		writer: strings.ToLower(rand.Text()[:10]), choose: choose, owners: newOwners(), debts: debts{doubts: &doubts{}},
 	}
 	for _, c := range children {
 		m := newMarked(c)
@@ -71,7 +71,7 @@ func newPlaced(policy string, env Env, children []Child, choose chooser) *placed
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	if env.Journal != nil {
-		p.debts = debts{env.Journal.Log(policy)}
+		p.debts.log = env.Journal.Log(policy)
 		for i := range p.children {
 			p.workers.Go(func() { p.workOff(ctx, i) })
 		}

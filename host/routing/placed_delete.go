@@ -15,7 +15,7 @@ func (p *placed) Delete(ctx context.Context, key string, opts storage.DeleteOpti
 		return storage.Deleted{}, storage.AsError(err)
 	}
 	defer unlock()
-	seen := p.find(ctx, key, storage.ConsistencyDefault, opts.Session)
+	seen := p.settle(ctx, key, opts.Session)
 	current, err := seen.current(ctx, storage.ConsistencyDefault)
 	if err != nil {
 		return storage.Deleted{}, err

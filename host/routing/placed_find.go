@@ -33,12 +33,30 @@ type failure struct {
 
 // find asks all children for key, and remembers where the newest copy is.
 func (p *placed) find(ctx context.Context, key string, level storage.Consistency, session *storage.Session) *sighting {
+	return p.look(ctx, key, level, session, func(*marked) error { return nil })
+}
+
+// settle is find for who is about to write: no earlier put lands any more at a
+// child that answers. The caller has the key's turn.
+func (p *placed) settle(ctx context.Context, key string, session *storage.Session) *sighting {
+	return p.look(ctx, key, storage.ConsistencyDefault, session, func(c *marked) error {
+		if p.debts.any(c, key) {
+			return fence(ctx, c.child.Store, key)
+		}
+		return nil
+	})
+}
+
+// look asks all children for key, each after first.
+func (p *placed) look(ctx context.Context, key string, level storage.Consistency, session *storage.Session, first func(*marked) error) *sighting {
 	objects := make([]storage.Object, len(p.children))
 	errs := make([]error, len(p.children))
 	var wg sync.WaitGroup
 	for i, c := range p.children {
 		wg.Go(func() {
-			objects[i], errs[i] = c.child.Store.Stat(ctx, key, storage.StatOptions{Consistency: level, Session: session})
+			if errs[i] = first(c); errs[i] == nil {
+				objects[i], errs[i] = c.child.Store.Stat(ctx, key, storage.StatOptions{Consistency: level, Session: session})
+			}
 		})
 	}
 	wg.Wait()

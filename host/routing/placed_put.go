@@ -53,7 +53,7 @@ func (p *placed) put(ctx context.Context, op, key string, body io.Reader, opts s
 		res.Object = p.children[owner].outward(res.Object)
 		return res, err
 	}
-	seen := p.find(ctx, key, storage.ConsistencyDefault, opts.Session)
+	seen := p.settle(ctx, key, opts.Session)
 	if seen.skew != nil {
 		return storage.PutResult{}, seen.skew
 	}
@@ -130,7 +130,11 @@ func (p *placed) storeIf(ctx context.Context, w *putting, child int, cond storag
 	c := p.children[child]
 	res, err := c.child.Store.Put(ctx, w.key, w.body, opts)
 	if err != nil {
-		return storage.PutResult{}, p.failed(ctx, c, err, w.op, w.key)
+		err = p.failed(ctx, c, err, w.op, w.key)
+		if mayHaveHappened(err) {
+			p.mayLand(ctx, w, c, err)
+		}
+		return storage.PutResult{}, err
 	}
 	p.owners.set(w.key, child, w.stamp.version)
 	p.debts.settle(c, w.key, w.stamp.version)
@@ -150,18 +154,19 @@ func (p *placed) stampFor(metadata map[string]string) stamp {
 // have.
 func (p *placed) replace(ctx context.Context, w *putting, target int, seen *sighting, current *copyAt) (storage.PutResult, error) {
 	stale := slices.DeleteFunc(slices.Clone(seen.copies), func(c copyAt) bool { return c.child == target })
-	var missing []int // children of which nobody knows what they have
-	if current == nil {
-		for _, f := range seen.failed {
-			if f.child != target {
-				missing = append(missing, f.child)
-			}
+	var missing []int // children of which nobody knows what they have, or will have
+	for _, f := range seen.failed {
+		if f.child != target && (current == nil || p.debts.any(p.children[f.child], w.key)) {
+			missing = append(missing, f.child)
 		}
 	}
 	if len(stale) == 0 && len(missing) == 0 {
 		return p.storeOver(ctx, w, target, seen, current)
 	}
 	if p.debts.log == nil { // the newest counts, so the others are only in the way
+		if len(missing) > 0 {
+			return storage.PutResult{}, seen.unknown(ctx)
+		}
 		res, err := p.storeOver(ctx, w, target, seen, current)
 		if err == nil {
 			p.removeAll(ctx, w, stale)

@@ -97,6 +97,9 @@ func (p *placed) pay(ctx context.Context, child int, debt journal.Entry) error {
 	if !owed {
 		return nil
 	}
+	if err := fence(ctx, c.child.Store, debt.Key); err != nil {
+		return err
+	}
 	o, err := c.child.Store.Stat(ctx, debt.Key, storage.StatOptions{})
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.CodeNotFound:
@@ -130,7 +133,7 @@ func (p *placed) payWith(ctx context.Context, child int, debt journal.Entry, o s
 
 // newerThan reports whether another child has a newer copy.
 func (p *placed) newerThan(ctx context.Context, child int, key string, than stamp) (bool, error) {
-	seen := p.find(ctx, key, storage.ConsistencyDefault, nil)
+	seen := p.settle(ctx, key, nil)
 	for _, c := range seen.copies {
 		if c.child != child && c.standing != dead && than.less(c.stamp) {
 			return true, nil
@@ -177,7 +180,7 @@ func (p *placed) dropStale(ctx context.Context, child int, key string) error {
 		return err
 	}
 	defer unlock()
-	seen := p.find(ctx, key, storage.ConsistencyDefault, nil)
+	seen := p.settle(ctx, key, nil)
 	mine, newest := seen.of(child), seen.newest()
 	switch {
 	case len(seen.failed) > 0:

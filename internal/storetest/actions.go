@@ -113,6 +113,7 @@ func (m *machine) together(requests []request, meanwhile func()) {
 	c := m.model.cell(requests[0].key)
 	before := c.clone()
 	after := c.clone()
+	after.writes++
 	for i, r := range requests {
 		*c = before.clone()
 		for _, other := range requests { // it can have come after any other

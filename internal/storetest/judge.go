@@ -36,7 +36,9 @@ func (m *model) judgeRead(c *cell, r request, id int, from, to time.Time) error 
 	case storage.ConsistencyEventual:
 		values = c.ever
 	case storage.ConsistencyCausal:
-		values = c.session
+		if r.session {
+			values = c.session
+		}
 	case storage.ConsistencyDefault:
 		if c.forgotten && !m.strict {
 			values = c.ever
@@ -46,8 +48,8 @@ func (m *model) judgeRead(c *cell, r request, id int, from, to time.Time) error 
 	if !stale && !m.allows(r.key, values, id, from, to) {
 		return fmt.Errorf("%v finds %s; it can only have %v", r, name(id), c)
 	}
-	if r.session && c.loose[id] {
-		c.session = m.narrow(c, id)
+	if r.session {
+		c.saw(id)
 	}
 	if r.level == storage.ConsistencyStrong {
 		c.possible = m.narrow(c, id)
@@ -68,6 +70,7 @@ func (m *model) narrow(c *cell, id int) map[int]bool {
 }
 
 func (m *model) judgeWrite(c *cell, r request, rep reply, from, to time.Time) error {
+	c.writes++
 	written := absent
 	if r.op == "put" {
 		written = r.id

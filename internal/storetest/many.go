@@ -239,6 +239,7 @@ func (m *machine) copy(rt *rapid.T) {
 
 func (m *machine) judgeCopy(src, dst string, res storage.PutResult, err error, from time.Time) {
 	source, target := m.model.cell(src), m.model.cell(dst)
+	target.writes++
 	r := request{op: "put", key: dst}
 	rep := r.reply(storage.Object{}, storage.Unknown, nil, err)
 	switch {

@@ -46,6 +46,10 @@ type cell struct {
 	forgotten bool
 	// copied values have been written more than once.
 	copied map[int]bool
+	// first and last are after how many writes each value was written, since the
+	// last that was acknowledged.
+	first, last map[int]int
+	writes      int
 }
 
 // written is what is known of a value beside its number.
@@ -70,7 +74,7 @@ func set(ids ...int) map[int]bool {
 func (m *model) cell(key string) *cell {
 	c := m.cells[key]
 	if c == nil {
-		c = &cell{possible: set(absent), loose: set(absent), pending: set(), session: set(absent), ever: set(absent), sinceSync: set(absent), copied: set()}
+		c = &cell{possible: set(absent), loose: set(absent), pending: set(), session: set(absent), ever: set(absent), sinceSync: set(absent), copied: set(), first: map[int]int{}, last: map[int]int{}}
 		m.cells[key] = c
 	}
 	return c
@@ -90,6 +94,7 @@ func (c *cell) clone() cell {
 	for _, s := range []*map[int]bool{&d.possible, &d.loose, &d.pending, &d.session, &d.ever, &d.sinceSync, &d.copied} {
 		*s = maps.Clone(*s)
 	}
+	d.first, d.last = maps.Clone(c.first), maps.Clone(c.last)
 	return d
 }
 
@@ -98,6 +103,7 @@ func (c *cell) clone() cell {
 func (c *cell) acknowledged(ids ...int) {
 	c.possible, c.loose, c.session, c.pending = set(ids...), set(ids...), set(ids...), set()
 	c.forgotten = false
+	c.first, c.last = map[int]int{}, map[int]int{}
 	c.note(ids...)
 }
 
@@ -110,6 +116,24 @@ func (c *cell) uncertain(id int) {
 func (c *cell) note(ids ...int) {
 	for _, id := range ids {
 		c.ever[id], c.sinceSync[id] = true, true
+		if _, known := c.first[id]; !known {
+			c.first[id] = c.writes
+		}
+		c.last[id] = c.writes
+	}
+}
+
+// saw narrows what the session can find after it has seen id: nothing that was
+// written before. It may be told something older than it has seen, where it did
+// not ask for more, and forgets nothing then.
+func (c *cell) saw(id int) {
+	if !c.session[id] {
+		return
+	}
+	for other := range c.session {
+		if last, known := c.last[other]; known && other != id && last < c.first[id] {
+			delete(c.session, other)
+		}
 	}
 }
 
