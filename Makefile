@@ -68,7 +68,7 @@ tidy: ## Tidy go.mod and tools/go.mod
 test: ## Run every test with the race detector
 	@umask 022
 	tools/need gcc jq curl
-	CGO_ENABLED=1 go test -race -count=1 -timeout 30m ./...
+	CGO_ENABLED=1 go test -race -count=1 -parallel 4 -timeout 15m ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)

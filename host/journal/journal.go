@@ -51,6 +51,7 @@ type Journal struct {
 	maxBytes int64
 	maxAge   time.Duration
 	now      func() time.Time
+	newest   uint64 // version that Open found
 
 	work    chan struct{} // something is pending
 	closing chan struct{}
@@ -64,6 +65,10 @@ type Journal struct {
 	closed  bool
 	halt    error // why nothing is written any more
 }
+
+// Newest returns the greatest version of all entries that Open found, 0 if it
+// found none: versions to come must be greater, whatever the clock says now.
+func (j *Journal) Newest() uint64 { return j.newest }
 
 // stop ends all writing for a reason.
 func (j *Journal) stop(cause error) {

@@ -82,6 +82,7 @@ func (j *Journal) loadEntry(k *decoder, value []byte) error {
 	e.since = int64(v.uvarint()) //nolint:gosec // there and back
 	e.note = string(v.rest)
 	t.entries[e.key] = e
+	j.newest = max(j.newest, e.version)
 	return firstError(k.err, v.err)
 }
 

@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"io"
+	"maps"
 	"strings"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -43,12 +44,19 @@ func public(o storage.Object) storage.Object {
 	return o
 }
 
+// Get asks for metadata that is shared, since most of what has reserved entries
+// is copied here anyway.
 func (s *reserved) Get(ctx context.Context, key string, opts storage.GetOptions) (*storage.Reader, error) {
+	shared := opts.SharedMetadata
+	opts.SharedMetadata = true
 	r, err := s.Store.Get(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	r.Object = public(r.Object)
+	all := len(r.Object.Metadata)
+	if r.Object = public(r.Object); !shared && len(r.Object.Metadata) == all {
+		r.Object.Metadata = maps.Clone(r.Object.Metadata)
+	}
 	return r, nil
 }
 

@@ -32,6 +32,7 @@ func BenchmarkGet(b *testing.B) {
 		"always_use":      AlwaysUse{Backend: names[0]},
 		"first_available": FirstAvailable{Order: names},
 		"redundant":       Redundant{Replicas: names},
+		"round_robin":     RoundRobin{Backends: names},
 		"shard":           Shard{Shards: names},
 		"placement":       RoundRobin{Backends: names, Mode: RoundRobinPlacement},
 		"custom static":   Custom{Place: `startswith(key, "some/") ? backend.a : backend.b`},

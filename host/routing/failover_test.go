@@ -12,6 +12,7 @@ import (
 )
 
 func TestWritesThatFailOverConform(t *testing.T) {
+	t.Parallel()
 	primaries := map[string]func(t testing.TB) storage.Store{
 		"the primary works": memory,
 		"the primary refuses every other write": func(t testing.TB) storage.Store {
@@ -20,6 +21,7 @@ func TestWritesThatFailOverConform(t *testing.T) {
 	}
 	for name, primary := range primaries {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend {
 					p := build(t, FirstAvailable{Order: names[:2], Writes: WritesFailover}, testEnv(t),

@@ -28,6 +28,7 @@ func pair(t testing.TB, l event.Listener) (policy storage.Store, first, second *
 }
 
 func TestFirstAvailableConformance(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(t testing.TB) storage.Backend {
 			p, _, _ := pair(t, event.Listener{})

@@ -56,6 +56,10 @@ func (e Env) withDefaults() Env {
 	if e.Clock == nil {
 		e.Clock = NewClock()
 	}
+	if e.Journal != nil {
+		// One too far ahead is refused where an object has it.
+		_ = e.Clock.Observe(storage.Version(e.Journal.Newest()))
+	}
 	return e
 }
 

@@ -81,6 +81,7 @@ func alwaysUse(t testing.TB, s storage.Store) storage.Store {
 }
 
 func TestAlwaysUseConformance(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, storagetest.Harness{
 		Open:    func(t testing.TB) storage.Backend { return alwaysUse(t, memory(t)) },
 		Options: storagetest.Options{Alone: true, KeepOpen: true},

@@ -9,6 +9,7 @@ import (
 )
 
 func TestPlacementNests(t *testing.T) {
+	t.Parallel()
 	inner := func(t testing.TB, name string, p Policy) Child {
 		return Child{Name: "policy." + name, Store: build(t, p, testEnv(t), newKids(t).children()...)}
 	}
@@ -30,6 +31,7 @@ func TestPlacementNests(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend { return layer.Reserved()(open(t)) },
 				Options: storagetest.Options{

@@ -38,6 +38,7 @@ func copies(t testing.TB, env Env, name string) Child {
 }
 
 func TestNestedPoliciesConformance(t *testing.T) {
+	t.Parallel()
 	for name, open := range map[string]func(t testing.TB, env Env) storage.Store{
 		"a cache over copies": func(t testing.TB, env Env) storage.Store {
 			return build(t, PreferCache{Cache: "backend.cache", Source: "policy.safe"}, env,
@@ -63,6 +64,7 @@ func TestNestedPoliciesConformance(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend { return layer.Reserved()(open(t, testEnv(t))) },
 				Options: storagetest.Options{

@@ -98,3 +98,52 @@ func TestAConditionIsNotDecidedUnderAWriteThatWasGivenUp(t *testing.T) {
 	close(never)
 	wantHeld(t, all, "k", "new", "new", "new")
 }
+
+// A write that was given up had reached one replica. While a conditional write
+// that had not seen it was being decided, a Strong read found it, gave it to a
+// second replica and returned it: a version that the condition ruled out.
+func TestAReadDoesNotMakeStableWhatAConditionHasNotSeen(t *testing.T) {
+	p, all := trio(t, Redundant{}, testEnv(t))
+	old := put(t, p, "k", "old")
+	wantHeld(t, all, "k", "old", "old", "old")
+	never := make(chan struct{})
+	var entered sync.WaitGroup
+	entered.Add(2)
+	for _, s := range all[:2] {
+		s.holdPut("late", entered.Done, never)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		entered.Wait()
+		eventually(t, "the third replica has it", func() bool { return heldBy(t, all, "k")[2] == "late" })
+		giveUp()
+	}()
+	if _, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{}); err == nil {
+		t.Fatal("it was acknowledged")
+	}
+
+	all[2].fail(storage.CodeUnavailable)
+	deciding, decide := make(chan struct{}), make(chan struct{})
+	all[0].holdPut("new", func() { close(deciding) }, decide)
+	var decided, seen sync.WaitGroup
+	decided.Go(func() {
+		if _, err := p.Put(t.Context(), "k", strings.NewReader("new"), storage.PutOptions{If: storage.IfETag(old.ETag)}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-deciding
+	all[2].err.Store(nil)
+	all[0].fail(storage.CodeUnavailable)
+	asked := all[2].calls.Load()
+	seen.Go(func() {
+		got, err := read(t, p, "k", storage.GetOptions{Consistency: storage.ConsistencyStrong})
+		if err != nil || got != "new" {
+			t.Errorf("read %q, %v", got, err)
+		}
+	})
+	eventually(t, "the read has found it", func() bool { return all[2].calls.Load() > asked })
+	all[0].err.Store(nil)
+	close(decide)
+	decided.Wait()
+	seen.Wait()
+}

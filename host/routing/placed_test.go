@@ -11,6 +11,7 @@ import (
 // stampingKit runs the conformance kit over a policy that keeps something of its
 // own beside what callers give.
 func stampingKit(t *testing.T, open func(t testing.TB) storage.Store) {
+	t.Parallel()
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(t testing.TB) storage.Backend { return layer.Reserved()(open(t)) },
 		Options: storagetest.Options{
@@ -26,6 +27,7 @@ func oddAndEven() Custom {
 }
 
 func TestPlacementConformance(t *testing.T) {
+	t.Parallel()
 	for name, env := range map[string]func(t testing.TB) Env{
 		"with a journal": testEnv,
 		"without":        func(testing.TB) Env { return Env{} },
@@ -39,12 +41,14 @@ func TestPlacementConformance(t *testing.T) {
 }
 
 func TestCustomConformance(t *testing.T) {
+	t.Parallel()
 	t.Run("dynamic", func(t *testing.T) {
 		stampingKit(t, func(t testing.TB) storage.Store {
 			return build(t, oddAndEven(), testEnv(t), newKids(t).children()...)
 		})
 	})
 	t.Run("static", func(t *testing.T) {
+		t.Parallel()
 		storagetest.Run(t, storagetest.Harness{
 			Open: func(t testing.TB) storage.Backend {
 				return build(t, Custom{Place: "hash(key) % 2 == 0 ? backend.a : backend.b"}, Env{}, newKids(t).children()...)

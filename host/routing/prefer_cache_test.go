@@ -52,8 +52,10 @@ func hotOver(t testing.TB, o PreferCache, mem, disk storage.Store) cached {
 }
 
 func TestPreferCacheConformance(t *testing.T) {
+	t.Parallel()
 	for _, write := range []string{"invalidate", "through"} {
 		t.Run(write, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend {
 					return layer.Reserved()(hotOver(t, PreferCache{Write: write}, otterCache(t), memory(t)))

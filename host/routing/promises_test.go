@@ -216,8 +216,12 @@ func repair(ctx context.Context, s storage.Store) error {
 }
 
 func TestPoliciesKeepToTheModel(t *testing.T) {
+	t.Parallel()
 	for name, p := range promises() {
-		t.Run(name, func(t *testing.T) { storetest.RunModel(t, harnessOf(p)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.RunModel(t, harnessOf(p))
+		})
 	}
 }
 
@@ -271,17 +275,25 @@ func TestTheModelFindsThatReadsOfTooFewReplicasAreStale(t *testing.T) {
 }
 
 func TestStrongOperationsOfPoliciesAreLinearizable(t *testing.T) {
+	t.Parallel()
 	for name, p := range promises() {
 		if p.linear {
-			t.Run(name, func(t *testing.T) { storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{}) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{})
+			})
 		}
 	}
 }
 
 func TestStrongOperationsOfPoliciesAreLinearizableWhileTheirHostIsKilled(t *testing.T) {
+	t.Parallel()
 	for name, p := range promises() {
 		if p.linear {
-			t.Run(name, func(t *testing.T) { storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{Kill: true}) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				storetest.RunLinearizable(t, harnessOf(p), storetest.LinearOptions{Kill: true})
+			})
 		}
 	}
 }

@@ -54,12 +54,14 @@ func (byLength) Plan(r PlanRequest) (Plan, error) {
 }
 
 func TestPoliciesOverCopiesConformance(t *testing.T) {
+	t.Parallel()
 	for name, p := range map[string]Policy{
 		"round_robin":                  RoundRobin{Backends: names, Weights: map[string]int{"a": 2}},
 		"round_robin, write by quorum": RoundRobin{Backends: names, Write: WriteQuorum},
 		"custom, planner":              Custom{Planner: "by-length", Backends: names},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(t testing.TB) storage.Backend {
 					_, children := switches(t)

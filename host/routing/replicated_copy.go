@@ -38,11 +38,23 @@ func (e *replicated) ask(ctx context.Context, r *replica, key string) answer {
 // answered, and the first of them if primary is set. The error is Unavailable
 // if too few do, and nothing has happened then.
 func (e *replicated) survey(ctx context.Context, set copySet, key string, need int, primary bool) ([]answer, error) {
+	return e.surveyWith(ctx, set, key, need, primary, e.ask)
+}
+
+// fenced is ask for who must not be overtaken by a write that may still land.
+func (e *replicated) fenced(ctx context.Context, r *replica, key string) answer {
+	if err := fence(ctx, r.child.Store, key); err != nil {
+		return answer{replica: r, err: err}
+	}
+	return e.ask(ctx, r, key)
+}
+
+func (e *replicated) surveyWith(ctx context.Context, set copySet, key string, need int, primary bool, ask func(context.Context, *replica, string) answer) ([]answer, error) {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := make(chan answer, len(set.replicas))
 	for _, r := range set.replicas {
-		if !e.background(func() { in <- e.ask(asking, r, key) }) {
+		if !e.background(func() { in <- ask(asking, r, key) }) {
 			return nil, storage.Errorf(storage.CodeUnavailable, "policy %q is closed", e.name)
 		}
 	}

@@ -22,6 +22,7 @@ type lookup struct {
 	match   string // the policy's etag it is pinned to, or ""
 	level   storage.Consistency
 	session *storage.Session
+	shared  bool // the metadata of what is found is not changed
 
 	reader *storage.Reader // of a Get that succeeded
 	state  copyState
@@ -33,14 +34,20 @@ func (e *replicated) Get(ctx context.Context, key string, opts storage.GetOption
 	if err != nil {
 		return nil, err
 	}
-	s := &replicaSource{engine: e, ctx: ctx, set: set}
-	q := &s.lookup
-	q.op, q.key, q.wanted, q.match, q.level, q.session = event.OpGet, key, opts.Range, opts.IfMatch, opts.Consistency, opts.Session
-	if err := e.read(ctx, set, q); err != nil {
+	q := lookup{
+		op: event.OpGet, key: key, wanted: opts.Range, match: opts.IfMatch, level: opts.Consistency, session: opts.Session,
+		shared: opts.SharedMetadata,
+	}
+	if err := e.read(ctx, set, &q); err != nil {
 		return nil, err
 	}
 	q.reader.Object = q.state.outward()
-	s.guard()
+	if q.reader.InMemory() { // it does not break
+		from := q.from
+		q.reader.OnClose(func(_ int64, err error) { e.ended(key, from, err) })
+	} else {
+		guard(&replicaSource{engine: e, ctx: ctx, set: set, lookup: q})
+	}
 	return q.reader, nil
 }
 
@@ -168,7 +175,7 @@ func (e *replicated) open(ctx context.Context, r *replica, q *lookup) error {
 		q.state = stateOf(o)
 		return nil
 	}
-	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.wanted})
+	reader, err := r.child.Store.Get(ctx, q.key, storage.GetOptions{Range: q.wanted, SharedMetadata: q.shared})
 	if err == nil {
 		q.reader, q.state = reader, stateOf(reader.Object)
 		return nil
@@ -193,7 +200,8 @@ func notAbsent(err error) error {
 // readQuorum asks a quorum and reads the newest version. Where the quorum is what
 // was asked for, that version is first given to as many replicas as make it
 // stable, so that no later read finds an older one; if that cannot be done, a
-// Strong read fails.
+// Strong read fails. Making it stable has the key's turn: a conditional write of
+// this host that has not seen the version must not be decided meanwhile.
 func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) error {
 	least := q.least()
 	need, strong := set.read(), q.level == storage.ConsistencyStrong
@@ -202,7 +210,14 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 		need = set.quorum()
 	}
 	failure := errors.New("no replica gives the version that it was seen to have")
-	for range maxReads {
+	for n := range maxReads {
+		if n == 1 && stable {
+			unlock, err := e.keys.Lock(ctx, q.key)
+			if err != nil {
+				return err
+			}
+			defer unlock() // once
+		}
 		answers, err := e.survey(ctx, set, q.key, need, false)
 		if err != nil {
 			return err
@@ -215,6 +230,9 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 			best = newest(answers)
 		}
 		q.state = best.state
+		if stable && n == 0 && best.state.present && holders(answers, best.state.stamp) < set.stable() {
+			continue
+		}
 		if stable {
 			err := e.spread(ctx, set, q.key, answers, set.stable(), false)
 			if errors.Is(err, storage.ErrAborted) && ctx.Err() == nil {
@@ -234,7 +252,7 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 		if q.op == event.OpStat {
 			return q.pinned()
 		}
-		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable)
+		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable, n > 0)
 		if !again {
 			return err
 		}
@@ -246,7 +264,7 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 // openAny opens the value at one of the replicas that were seen to have it;
 // again is set if none of them gives it. One that has a newer version by now
 // gives that, once it is stable.
-func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable bool) (again bool, err error) {
+func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable, turn bool) (again bool, err error) {
 	for i, a := range answers {
 		if a.state.stamp != want {
 			continue
@@ -261,6 +279,10 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 			continue // it was collected
 		}
 		if q.state.stamp != want && stable {
+			if !turn {
+				q.drop()
+				return true, nil
+			}
 			answers[i].state = q.state
 			if err = e.spread(ctx, set, q.key, answers, set.stable(), false); err != nil {
 				q.drop()

@@ -17,8 +17,7 @@ import (
 // larger one the read fails as DataLoss at its end.
 const MaxVerified = 1 << 20
 
-// replicaSource is a Get, and then the body of its value, which several replicas
-// have.
+// replicaSource is the body of a Get whose value several replicas have.
 type replicaSource struct {
 	io.ReadCloser
 	lookup
@@ -29,15 +28,15 @@ type replicaSource struct {
 	tried       uint32 // a bit for each replica
 }
 
-// guard makes the reader go on at another replica with the same version when its
-// source breaks.
-func (s *replicaSource) guard() {
+// guard makes the reader of s go on at another replica with the same version when
+// its source breaks.
+func guard(s *replicaSource) {
 	s.offset, s.end = s.reader.Offset, s.reader.Offset+s.reader.Length
 	s.reader.Wrap(func(source io.ReadCloser) io.ReadCloser {
 		s.ReadCloser = source
 		return s
 	})
-	s.reader.OnClose(s.closed)
+	s.reader.OnClose(func(_ int64, err error) { s.engine.ended(s.key, s.from, err) })
 }
 
 func (s *replicaSource) Read(p []byte) (int, error) {
@@ -78,10 +77,11 @@ func (s *replicaSource) elsewhere(cause error) bool {
 	return false
 }
 
-// closed has a copy whose bytes are not what they should be replaced.
-func (s *replicaSource) closed(_ int64, err error) {
+// ended has a copy whose bytes were not what they should be replaced. err ended
+// the reading.
+func (e *replicated) ended(key string, from *replica, err error) {
 	if err != nil && storage.CodeOf(err) == storage.CodeDataLoss {
-		s.engine.queue(s.key, s.from)
+		e.queue(key, from)
 	}
 }
 

@@ -144,9 +144,12 @@ func (e *replicated) underWay(set copySet, key string) bool {
 // decide carries out a conditional write: what it depends on is first made
 // the state of a quorum and of the first replica, whose etag then decides.
 func (e *replicated) decide(ctx context.Context, set copySet, w *write) (before copyState, err error) {
-	primary := set.primary()
+	primary, ask := set.primary(), e.ask
+	if w.doubt || e.underWay(set, w.key) {
+		ask = e.fenced
+	}
 	for range maxDecisions {
-		answers, err := e.survey(ctx, set, w.key, set.quorum(), true)
+		answers, err := e.surveyWith(ctx, set, w.key, set.quorum(), true, ask)
 		if err != nil {
 			return before, unsure(err, false)
 		}

@@ -50,6 +50,7 @@ func shardOfThree(t testing.TB) (storage.Store, kids) {
 }
 
 func TestShardConformance(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(t testing.TB) storage.Backend {
 			p, _ := shardOfThree(t)

@@ -29,13 +29,16 @@ func table(t testing.TB, routes ...Route) *Table {
 // The keys of one run of the kit share a first part, so they fall into one
 // route; that listings go over several is the model's to test.
 func TestTableConformance(t *testing.T) {
+	t.Parallel()
 	t.Run("one route", func(t *testing.T) {
+		t.Parallel()
 		storagetest.Run(t, storagetest.Harness{
 			Open:    func(t testing.TB) storage.Backend { return table(t, Route{"", memory(t)}) },
 			Options: storagetest.Options{Alone: true, KeepOpen: true},
 		})
 	})
 	t.Run("one of several routes", func(t *testing.T) {
+		t.Parallel()
 		storagetest.Run(t, storagetest.Harness{
 			Open: func(t testing.TB) storage.Backend {
 				return table(t, Route{"", memory(t)}, Route{"a", memory(t)}, Route{"kit/b/", memory(t)}, Route{"kit/", memory(t)})

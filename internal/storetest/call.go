@@ -158,10 +158,7 @@ func (c *Child) write(ctx context.Context, cut <-chan struct{}, op, key string, 
 			failure = c.failure(d.fault.code(), true, d.fault.Kind.String())
 		}
 		failure.OutcomeUnknown = true
-		switch lands := d.fault.Kind == Late || d.fault.Kind == 0 && d.coin(); {
-		case lands && c.opts.Prompt:
-			_ = commit()
-		case lands:
+		if d.fault.Kind == Late || d.fault.Kind == 0 && d.coin() {
 			c.late[key] = append(c.late[key], func() {
 				c.opts.Log.op(c.opts.Name, op, key, "lands late")
 				_ = commit()

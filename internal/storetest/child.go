@@ -27,9 +27,6 @@ type ChildOptions struct {
 	// Latency is the most an operation takes to reach the child, and again the
 	// answer to come back; now and then it is ten times as much.
 	Latency time.Duration
-	// Prompt: a write of unknown outcome has happened or never will when its error
-	// is returned. Without it, it can also land later.
-	Prompt bool
 	// Timeout is when an operation on a hanging child is given up.
 	Timeout time.Duration
 	// Now is the clock by which objects expire. Nil: the system's.

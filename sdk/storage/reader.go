@@ -23,7 +23,9 @@ type Reader struct {
 	left   int64
 	crc    uint32
 	err    error
-	done   []func(read int64, err error)
+	// first and then more were registered by OnClose: most have one, or none.
+	first func(read int64, err error)
+	more  []func(read int64, err error)
 }
 
 // NewReader returns a Reader over body, which must give the length bytes of
@@ -121,7 +123,10 @@ func (r *Reader) Close() error {
 		failure = nil
 	}
 	err := body.Close()
-	for _, f := range r.done {
+	if r.first != nil {
+		r.first(read, failure)
+	}
+	for _, f := range r.more {
 		f(read, failure)
 	}
 	return err
@@ -146,7 +151,13 @@ func (r *Reader) InMemory() bool { return r.memory }
 // bytes read and the error that ended the reading: nil if it reached the end
 // or was closed before. Functions are called in the order of registration, so
 // inner layers before outer ones. Call it before the first Read.
-func (r *Reader) OnClose(f func(read int64, err error)) { r.done = append(r.done, f) }
+func (r *Reader) OnClose(f func(read int64, err error)) {
+	if r.first == nil {
+		r.first = f
+		return
+	}
+	r.more = append(r.more, f)
+}
 
 // Bytes reads the rest and closes the Reader. The caller owns the result. It
 // suits values known to be small: all of the rest is held in memory.

@@ -26,11 +26,18 @@ func (s *store) get(ctx context.Context, key string, opts storage.GetOptions) (*
 	if err != nil {
 		return nil, err
 	}
+	o := r.object
+	if !opts.SharedMetadata {
+		o = r.describe()
+	}
+	if len(r.value) == 1 {
+		return storage.NewBytesReader(o, opts.Range, r.value[0])
+	}
 	body, err := s.engine.open(ctx, r, offset, length)
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewReader(r.describe(), offset, length, body), nil
+	return storage.NewReader(o, offset, length, body), nil
 }
 
 // Stat implements storage.Backend.
