@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -48,6 +49,25 @@ func TestAnOverwriteMovesTheObject(t *testing.T) {
 	}
 	h.has("k", "||")
 	h.reads("k", "")
+}
+
+func TestAMoveNeedsTheJournal(t *testing.T) {
+	j, err := journal.Open(t.TempDir(), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := build(t, oddAndEven(), Env{Journal: j}, newKids(t).children()...)
+	put(t, p, "k", "even")
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Put(t.Context(), "k", strings.NewReader("is odd."), storage.PutOptions{})
+	if e := wantCode(t, err, storage.CodeUnavailable); e.OutcomeUnknown || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("the error is %v (unknown %v)", err, e.OutcomeUnknown)
+	}
+	if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "even" {
+		t.Errorf("read %q, %v", got, err)
+	}
 }
 
 func TestACopyGoesWhereItBelongs(t *testing.T) {

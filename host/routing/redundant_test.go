@@ -200,6 +200,30 @@ func TestAMissedWriteIsReplayedWhenTheReplicaIsBack(t *testing.T) {
 	})
 }
 
+// What a replica lacks is durable before the write is acknowledged: if the disk
+// takes nothing more, it is not acknowledged.
+func TestAWriteThatAReplicaLacksNeedsTheJournal(t *testing.T) {
+	env := Env{SpoolDir: t.TempDir()}
+	var err error
+	if env.Journal, err = journal.Open(t.TempDir(), journal.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	p, all := trio(t, Redundant{}, env)
+	put(t, p, "k", "old")
+	if err := env.Journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, p, "k", "all have it")
+	all[1].fail(storage.CodeUnavailable)
+	_, err = p.Put(t.Context(), "k", strings.NewReader("two have it"), storage.PutOptions{})
+	if e := wantCode(t, err, storage.CodeUnavailable); !e.OutcomeUnknown || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("the error is %v (unknown %v)", err, e.OutcomeUnknown)
+	}
+	if _, err = p.Delete(t.Context(), "k", storage.DeleteOptions{}); err == nil {
+		t.Error("the delete is acknowledged")
+	}
+}
+
 func TestHintsOutliveTheHost(t *testing.T) {
 	dir := t.TempDir()
 	var all []*switched
