@@ -313,6 +313,28 @@ func TestStaleIsForWhoAcceptsIt(t *testing.T) {
 	}
 }
 
+// What the source answers is the truth, also where a stale entry would do.
+func TestStaleIsNotForASourceThatAnswers(t *testing.T) {
+	for _, code := range []storage.Code{storage.CodePermissionDenied, storage.CodeNotFound} {
+		for _, op := range []event.Op{event.OpGet, event.OpStat} {
+			synctest.Test(t, func(t *testing.T) {
+				c := hot(t, PreferCache{TTL: time.Hour, StaleIfError: time.Minute})
+				put(t, c.disk.Store, "k", "old")
+				c.warm(t, "k", "old")
+				time.Sleep(time.Hour + time.Second)
+				c.disk.hook(failing(code))
+				var err error
+				if op == event.OpGet {
+					_, err = read(t, c, "k", storage.GetOptions{Consistency: storage.ConsistencyEventual})
+				} else {
+					_, err = c.Stat(t.Context(), "k", storage.StatOptions{Consistency: storage.ConsistencyEventual})
+				}
+				wantCode(t, err, code)
+			})
+		}
+	}
+}
+
 // A key that was written through the policy has no stale entry any more.
 func TestStaleIsNeverWhatWasReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
