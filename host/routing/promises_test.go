@@ -49,7 +49,7 @@ func promises() map[string]promise {
 		conditional := op == "put if" || op == "delete if"
 		return most(faulty) && (!conditional || !faulty[0])
 	}
-	placed := storetest.Harness{Children: abc(3), Single: true, Vague: true}
+	placed := storetest.Harness{Children: abc(3), Single: true}
 	cached := PreferCache{Cache: "backend.cache", Source: "policy.source"}
 	through := cached
 	through.Source, through.Write = "backend.a", writeThrough
@@ -79,7 +79,7 @@ func promises() map[string]promise {
 		},
 		"first_available, failover": {
 			policy:  FirstAvailable{Order: three, Writes: "failover"},
-			harness: storetest.Harness{Children: abc(3), ManyETags: true, Vague: true, Drift: time.Minute},
+			harness: storetest.Harness{Children: abc(3), ManyETags: true, Drift: time.Minute},
 			journal: true, linear: true,
 		},
 		"prefer_cache":          {policy: PreferCache{Cache: "backend.cache", Source: "backend.a", StaleIfError: time.Minute, StaleWhileRevalidate: time.Minute}, harness: caching, linear: true},

@@ -38,9 +38,6 @@ type Harness struct {
 	// ManyETags: an object can have several etags, and not every one of them
 	// fulfils a condition.
 	ManyETags bool
-	// Vague: what a write says about whether there was an object before need not
-	// take account of other writes under way.
-	Vague bool
 	// Drift is how much longer an object may live when it is copied to a child that
 	// takes its time.
 	Drift time.Duration

@@ -212,7 +212,7 @@ func (r *linearRun) perform(client int, req request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clock++
-	op := porcupine.Operation{ClientId: client, Call: begun, Return: r.clock, Input: record{request: req, reply: rep, vague: r.host.harness.Vague}}
+	op := porcupine.Operation{ClientId: client, Call: begun, Return: r.clock, Input: record{request: req, reply: rep}}
 	if rep.outcome == unknown {
 		op.Return = never
 	}

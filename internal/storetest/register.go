@@ -20,8 +20,6 @@ type record struct {
 	// that is known.
 	current int
 	known   bool
-	// vague: what a write says of the state before it is not checked.
-	vague bool
 }
 
 // states are the values that a key can have, in ascending order.
@@ -110,7 +108,7 @@ func (e record) after(id int) []int {
 		return nil
 	case e.outcome == refused:
 		return []int{id}
-	case !holds, !e.vague && (e.existed == storage.Yes && id == absent || e.existed == storage.No && id != absent):
+	case !holds, e.existed == storage.Yes && id == absent || e.existed == storage.No && id != absent:
 		return nil
 	default:
 		return []int{written}
