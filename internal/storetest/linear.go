@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +120,7 @@ type linearRun struct {
 
 func runLinear(h Harness, o LinearOptions, seed uint64) (r *linearRun, err error) {
 	const latency = 10 * time.Millisecond
+	h.Children = slices.Clone(h.Children) // rows of a table share them
 	for i := range h.Children {
 		h.Children[i].Timeout = 30 * latency
 	}
