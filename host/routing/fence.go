@@ -34,6 +34,9 @@ func fence(ctx context.Context, child storage.Store, key string) (err error) {
 // mayLand remembers, also for the next host, that a put which failed with err may
 // still land at c.
 func (p *placed) mayLand(ctx context.Context, w *putting, c *marked, err error) {
+	if owner := p.owners.of(w.key); owner != nowhere && p.children[owner] != c {
+		p.owners.reset(w.key) // the next write has to look, and so to fence
+	}
 	if p.debts.log == nil {
 		p.debts.doubts.note(w.key, unsure(err, true))
 		return

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,5 +47,42 @@ func TestAPutThatLandsLateDoesNotComeBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The key was remembered at a child that had lost it. A put that found it nowhere
+// timed out at another child; the next one went where the key was remembered,
+// and the other child was forgotten.
+func TestAPutThatLandsLateBesideTheRememberedChildDoesNotComeBack(t *testing.T) {
+	for seed := range uint64(20) {
+		all, children := faultyTrio(seed)
+		p := build(t, RoundRobin{Backends: names, Mode: RoundRobinPlacement}, Env{}, children...)
+		for _, key := range []string{"k", "l", "m", "n"} { // of which some are created elsewhere when they must be absent
+			owner := slices.IndexFunc(all, func(c *storetest.Child) bool {
+				put(t, p, key, "v")
+				return len(c.Objects()) > 0
+			})
+			if _, err := children[owner].Store.Delete(t.Context(), key, storage.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				c.Inject(storetest.Fault{Kind: storetest.Late, Op: "put"})
+			}
+			if _, err := p.Put(t.Context(), key, strings.NewReader("late"), storage.PutOptions{If: storage.IfAbsent()}); err == nil {
+				t.Fatal("the put was to time out")
+			}
+			for range 3 { // the faults of the others
+				_, _ = p.Put(t.Context(), key, strings.NewReader("new"), storage.PutOptions{})
+			}
+			if _, err := p.Delete(t.Context(), key, storage.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				c.Heal()
+			}
+			if got, err := read(t, p, key, storage.GetOptions{}); storage.CodeOf(err) != storage.CodeNotFound {
+				t.Fatalf("what was deleted reads %q, %v", got, err)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
-// What the model and the checker of histories found, one by one.
+// What the model, the checker of histories and readers of the code found, one by one.
 
 // faultyTrio are three children with faults to come.
 func faultyTrio(seed uint64) (all []*storetest.Child, children []Child) {
@@ -152,5 +153,62 @@ func TestACopyDoesNotDenyItsFirstAttempt(t *testing.T) {
 		if !again && (err == nil || !storage.AsError(err).OutcomeUnknown) {
 			t.Errorf("the outcome is told as known: %v", err)
 		}
+	}
+}
+
+// twice is a child behind a layer that tries again: its first conditional write
+// was carried out, and the second found that its condition failed.
+type twice struct {
+	storage.Store
+	done bool
+}
+
+func (s *twice) again() error {
+	s.done = true
+	err := storage.Errorf(storage.CodeFailedPrecondition, "the etag is another by now")
+	err.OutcomeUnknown = true
+	return err
+}
+
+func (s *twice) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (storage.Deleted, error) {
+	d, err := s.Store.Delete(ctx, key, opts)
+	if err == nil && !s.done && !opts.If.IsNone() {
+		err = s.again()
+	}
+	return d, err
+}
+
+func (s *twice) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (storage.PutResult, error) {
+	res, err := s.Store.Put(ctx, key, body, opts)
+	if err == nil && !s.done && !opts.If.IsNone() {
+		err = s.again()
+	}
+	return res, err
+}
+
+// The host had deleted the old copy of a key that moved, and took it for the work
+// of another host: it deleted the new copy, too.
+func TestAMoveDoesNotTakeItsOwnDeleteForAnothers(t *testing.T) {
+	r := newResharded(t)
+	r.become(Shard{}, 0, 1)
+	key := r.misplaced(0)
+	put(t, r.store, key, "v")
+	r.kids[0].Store = &twice{Store: r.kids[0].Store}
+	r.become(Shard{}, 0, 1, 2)
+	r.settle()
+	r.check(map[string]string{key: "v"})
+}
+
+func TestAConditionalMoveThatWasTriedTwiceIsOfUnknownOutcome(t *testing.T) {
+	kids := newKids(t)
+	p := build(t, Custom{Place: "size > 3 ? backend.b : backend.a"}, testEnv(t), kids.children()...)
+	old := put(t, p, "k", "old")
+	kids[1].Store = &twice{Store: kids[1].Store}
+	_, err := p.Put(t.Context(), "k", strings.NewReader("newer"), storage.PutOptions{If: storage.IfETag(old.ETag)})
+	if err == nil || !storage.AsError(err).OutcomeUnknown {
+		t.Errorf("got %v", err)
+	}
+	if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "newer" {
+		t.Errorf("read %q, %v", got, err)
 	}
 }

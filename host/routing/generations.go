@@ -3,8 +3,6 @@ package routing
 import (
 	"sync"
 	"time"
-
-	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
 const (
@@ -106,7 +104,7 @@ func endOf(err error) writeEnd {
 	switch {
 	case err == nil:
 		return writeDone
-	case storage.AsError(err).OutcomeUnknown:
+	case mayHaveHappened(err):
 		return writeUnknown
 	default:
 		return writeFailed

@@ -52,6 +52,9 @@ func listMoving(ctx context.Context, m *moving, opts storage.ListOptions, list f
 			continue
 		case err != nil && opts.AllowPartial && failsOver(ctx, err):
 			page.Partial = true
+			if name := storage.AsError(err).Backend; name != "" {
+				page.FailedBackends = noted(page.FailedBackends, name)
+			}
 			continue
 		case err != nil:
 			return storage.Page{}, err

@@ -36,7 +36,7 @@ func (p *placed) move(ctx context.Context, w *putting, target int, seen *sightin
 	}
 	res, err := p.storeOver(ctx, w, target, seen, current)
 	if err != nil {
-		if storage.AsError(err).OutcomeUnknown {
+		if mayHaveHappened(err) {
 			p.owners.set(w.key, nowhere, w.stamp.version)
 			owed.each((*journal.Intent).Missed)
 		} else {

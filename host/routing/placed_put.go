@@ -198,7 +198,7 @@ func (p *placed) storeOver(ctx context.Context, w *putting, target int, seen *si
 // condition may hold: what the child has is not what was seen there, such as an
 // old copy of a child that did not answer then.
 func (p *placed) changed(target int, err error) error {
-	if err == nil || storage.CodeOf(err) != storage.CodeFailedPrecondition {
+	if err == nil || storage.CodeOf(err) != storage.CodeFailedPrecondition || storage.AsError(err).OutcomeUnknown {
 		return err
 	}
 	return storage.Errorf(storage.CodeUnavailable, "%s has another copy than when it was looked at; try again", p.children[target].child.Name)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -144,6 +145,7 @@ type preferCache struct {
 	written *generations
 	notes   *notes
 	flights flights
+	asking  atomic.Int64 // who asks the source without being a flight
 }
 
 func (p *preferCache) Capabilities() storage.Capabilities {

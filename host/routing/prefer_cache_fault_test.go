@@ -526,6 +526,39 @@ func TestOnesOwnEventsInvalidateNothing(t *testing.T) {
 	}
 }
 
+// The cache had no entry when it was asked about a change, and the old value came
+// into it right after that.
+func TestAChangeIsNotMissedByAFillThatLandsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := memory(t)
+		c := hotOver(t, PreferCache{TTL: time.Hour}, otterCache(t), source)
+		synctest.Wait() // it watches
+		put(t, source, "k", "old")
+		synctest.Wait()
+		full := newGate()
+		c.mem.hooks.Store(&hooks{
+			before: func(ctx context.Context, op event.Op, _ string) error {
+				if op == event.OpPut {
+					return full.pass(ctx)
+				}
+				return nil
+			},
+			after: func(_ context.Context, op event.Op, _ string, err error) error {
+				if op == event.OpStat {
+					close(full.open)
+					time.Sleep(time.Millisecond) // the fill lands
+				}
+				return err
+			},
+		})
+		c.wantValue(t, "k", storage.GetOptions{}, "old")
+		put(t, source, "k", "new")
+		time.Sleep(time.Second)
+		c.mem.unhook()
+		c.wantValue(t, "k", storage.GetOptions{}, "new")
+	})
+}
+
 // lossyWatch is a source whose streams are made by hand.
 type lossyWatch struct {
 	storage.Store

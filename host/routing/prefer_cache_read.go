@@ -155,6 +155,8 @@ func (p *preferCache) Stat(ctx context.Context, key string, opts storage.StatOpt
 		return c.object, nil
 	}
 	p.told(event.OpStat, false)
+	p.asking.Add(1)
+	defer p.asking.Add(-1)
 	seq, shared := p.written.now(key, now.UnixNano())
 	o, err := p.source.Store.Stat(ctx, key, opts)
 	switch {

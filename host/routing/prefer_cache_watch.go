@@ -73,12 +73,12 @@ func (p *preferCache) changed(ctx context.Context, e storage.Event) {
 	if !p.written.heard(e.Key, e.ETag) {
 		return
 	}
-	has, known := p.cachedETag(ctx, e.Key)
-	if known && has == e.ETag && has != "" {
-		return
-	}
 	_, noted := p.notes.get(e.Key)
-	if known && has == "" && !noted && !p.flights.under(e.Key) && !p.written.written(e.Key) {
+	// Whoever asks the source is looked for before the cache: what he was told may
+	// be in the cache when he is gone, but not the other way round.
+	involved := noted || p.asking.Load() > 0 || p.flights.under(e.Key) || p.written.written(e.Key)
+	has, known := p.cachedETag(ctx, e.Key)
+	if known && (has != "" && has == e.ETag || has == "" && !involved) {
 		return // there is nothing to take back
 	}
 	p.written.changed(e.Key)

@@ -114,7 +114,8 @@ func takeAway(ctx context.Context, store storage.Store, key, etag string) (gone,
 		opts.If = storage.IfETag(etag)
 	}
 	d, err := store.Delete(ctx, key, opts)
-	if e := storage.AsError(err); e != nil && e.Code == storage.CodeFailedPrecondition {
+	e := storage.AsError(err)
+	if e != nil && e.Code == storage.CodeFailedPrecondition && !e.OutcomeUnknown { // or it may be our own doing
 		return e.Current == "", e.Current != "", nil
 	}
 	return err == nil && d.Existed == storage.No, false, err
