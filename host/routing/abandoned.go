@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// abandoned are deliveries whose callers gave up before enough replicas had the
-// write. They go on, so that the copies become equal; a conditional write has
-// them end first, since what it depends on must not change under it.
+// abandoned are deliveries that nobody waits for: enough replicas have the write,
+// or its caller gave up. They go on, so that the copies become equal. A
+// conditional write has them end first, since what it depends on must not change
+// under it; so has any write to a replica that takes versions in any order.
 type abandoned struct {
 	mu   sync.Mutex
 	keys map[string][]*delivery

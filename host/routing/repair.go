@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -161,7 +162,12 @@ func (s *scan) run(ctx context.Context) error {
 	return s.engine.saveScan(s.state)
 }
 
+// checkpoint keeps where the scan goes on, as long as every replica has answered:
+// what it saw since does not count.
 func (s *scan) checkpoint() error {
+	if !s.through {
+		return nil
+	}
 	s.state.Token = s.merge.token().String()
 	return s.engine.saveScan(s.state)
 }
@@ -233,6 +239,9 @@ func (s *scan) collectable(answers []answer, best copyState) bool {
 }
 
 func (s *scan) collect(ctx context.Context, key string, answers []answer) {
+	if slices.ContainsFunc(answers, func(a answer) bool { return !a.replica.child.Store.Capabilities().ConditionalDelete }) {
+		return // what is new at one of them could be taken for what was seen
+	}
 	if s.opts.DryRun {
 		s.report.Collected++
 		return

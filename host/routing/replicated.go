@@ -66,6 +66,9 @@ type replica struct {
 
 func (r *replica) ref() string { return r.child.Name }
 
+// unordered reports whether the replica cannot refuse an old version itself.
+func (r *replica) unordered() bool { return !r.child.Store.Capabilities().ConditionalPut }
+
 // strong is the level at which a replica is asked what it holds.
 func (r *replica) strong() storage.Consistency {
 	if r.child.Store.Capabilities().Consistency.Has(storage.ConsistencyStrong) {
@@ -96,6 +99,8 @@ func (s copySet) stable() int { return len(s.replicas) - s.quorum() + 1 }
 func (s copySet) at(k int) *replica { return s.replicas[(s.start+k)%len(s.replicas)] }
 
 func (s copySet) primary() *replica { return s.replicas[0] }
+
+func (s copySet) unordered() bool { return slices.ContainsFunc(s.replicas, (*replica).unordered) }
 
 // newReplicated returns an engine over children whose goroutines have not begun;
 // see start.

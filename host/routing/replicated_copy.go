@@ -148,13 +148,14 @@ func (e *replicated) give(ctx context.Context, r *replica, key string, v *versio
 		return err
 	}
 	defer body.Close()
-	if !r.child.Store.Capabilities().ConditionalPut {
-		cond = storage.Condition{} // the key's turn is what orders writes there
+	if r.unordered() {
+		cond = storage.Condition{} // the key's turn is what orders writes there; see [replicated.endStragglers]
 	}
 	res, err := r.child.Store.Put(ctx, key, body, storage.PutOptions{
 		If: cond, ContentType: v.contentType, Metadata: v.metadata, SizeHint: v.size,
 	})
 	if err == nil && (res.Object.Size != v.size || res.Object.CRC32C != v.crc32c) {
+		e.queue(key, r) // it passes for a copy of the version
 		err = &storage.Error{
 			Code: storage.CodeDataLoss, OutcomeUnknown: true,
 			Err: storage.Errorf(storage.CodeDataLoss, "%s stored %d bytes with checksum %08x instead of %d with %08x", r.ref(), res.Object.Size, res.Object.CRC32C, v.size, v.crc32c),
@@ -166,11 +167,18 @@ func (e *replicated) give(ctx context.Context, r *replica, key string, v *versio
 // advance makes a replica hold v or a newer version. known is what it was seen
 // to hold; nil if it was not asked.
 func (e *replicated) advance(ctx context.Context, r *replica, key string, v *version, known *copyState) error {
+	may := false // an attempt before may have stored it
+	failed := func(err error) error {
+		if may {
+			return unsure(err, true)
+		}
+		return err
+	}
 	for range maxAdvances {
 		if known == nil {
 			a := e.ask(ctx, r, key)
 			if a.err != nil {
-				return looked(a.err)
+				return failed(looked(a.err))
 			}
 			known = &a.state
 		}
@@ -182,11 +190,11 @@ func (e *replicated) advance(ctx context.Context, r *replica, key string, v *ver
 		case err == nil:
 			return nil
 		case storage.CodeOf(err) != storage.CodeFailedPrecondition && storage.CodeOf(err) != storage.CodeAborted:
-			return err
+			return failed(err)
 		}
-		known = nil
+		may, known = may || mayHaveHappened(err), nil
 	}
-	return storage.Errorf(storage.CodeAborted, "the copy at %s changed %d times while it was being replaced", r.ref(), maxAdvances)
+	return failed(storage.Errorf(storage.CodeAborted, "the copy at %s changed %d times while it was being replaced", r.ref(), maxAdvances))
 }
 
 // unchanged is the condition that a copy is still as it was seen.

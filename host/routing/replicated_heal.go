@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -132,7 +133,9 @@ func (e *replicated) replayAll(r *replica) error {
 				failed = 0
 				continue
 			}
-			failure = err
+			if failure = err; errors.Is(err, errNotSeen) {
+				continue // it is not for this replica to be back
+			}
 			if failed++; failed == replayFailures || !e.usable(r) || e.life.Err() != nil {
 				return failure
 			}
@@ -140,6 +143,9 @@ func (e *replicated) replayAll(r *replica) error {
 	}
 	return failure
 }
+
+// errNotSeen is why a debt stays: the version may be where nobody answers.
+var errNotSeen = errors.New("a replica that does not answer may have a newer version of the key")
 
 // repay makes one key equal everywhere and takes the debt of a replica out of
 // the journal.
@@ -149,10 +155,15 @@ func (e *replicated) repay(r *replica, key string, version uint64) error {
 	}
 	ctx, cancel := context.WithTimeout(e.life, healTimeout)
 	defer cancel()
+	if a := e.ask(ctx, r, key); a.err != nil { // without the key's turn
+		return a.err
+	}
 	h, err := e.mend(ctx, key, true)
 	switch {
 	case err != nil:
 		return err
+	case uint64(h.best.state.stamp.version) < version && len(h.failures) > 0:
+		return errNotSeen
 	case !slices.Contains(h.equal, r):
 		return storage.Errorf(storage.CodeUnavailable, "%s could not be given the newest version of a key", r.ref())
 	}
@@ -183,6 +194,9 @@ func (e *replicated) mend(ctx context.Context, key string, hinted bool) (*health
 		return nil, err
 	}
 	defer unlock()
+	if err := e.endStragglers(ctx, set, key); err != nil {
+		return nil, err
+	}
 	answers, failures := e.askAll(ctx, set, key)
 	if len(answers) < set.read() {
 		return nil, e.tooFew("too few replicas say what they hold", set, set.read(), nil, failures)
@@ -231,6 +245,11 @@ func (e *replicated) askAll(ctx context.Context, set copySet, key string) (answe
 
 // replace writes the newest version over the damaged value of a replica.
 func (e *replicated) replace(ctx context.Context, h *health, key string, corrupt *replica) error {
+	unlock, err := e.keys.Lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	damaged := e.ask(ctx, corrupt, key)
 	if damaged.err != nil || damaged.state.stamp != h.best.state.stamp || damaged.state.tombstone {
 		return damaged.err // it was replaced meanwhile

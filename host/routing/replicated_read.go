@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
@@ -92,9 +93,10 @@ func (q *lookup) least() storage.Version {
 
 // readInTurn begins where set says, unless the key is being written: one replica
 // may have the new version then and another not, and whoever saw the new one
-// must not be shown the old one. So all begin at the first.
+// must not be shown the old one. So all begin at the first; and also while the
+// journal has something of the key, such as a write that failed half way.
 func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) error {
-	if set.start != 0 && e.keys.Interested(q.key) > 0 {
+	if set.start != 0 && (e.keys.Interested(q.key) > 0 || e.unequal(set, q.key)) {
 		set.start = 0
 	}
 	err := e.readFirst(ctx, set, q)
@@ -104,6 +106,13 @@ func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) err
 		err = e.readFirst(ctx, set, q)
 	}
 	return err
+}
+
+func (e *replicated) unequal(set copySet, key string) bool {
+	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
+		_, known := e.log.Entry(r.ref(), key)
+		return known
+	})
 }
 
 // readFirst asks one replica after another until one may answer: it owes no

@@ -114,6 +114,9 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 		}
 		return e.decide(ctx, set, w)
 	}
+	if err := e.endStragglers(ctx, set, w.key); err != nil {
+		return before, unsure(err, false)
+	}
 	answers, err := e.survey(ctx, set, w.key, set.quorum(), false)
 	if err != nil {
 		return before, unsure(err, false)
@@ -129,6 +132,15 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	}
 	d := e.deliver(ctx, set, w, e.intent(set, w), answers)
 	return before, e.settle(ctx, d)
+}
+
+// endStragglers ends the deliveries of earlier writes of the key if a replica would
+// let one of them overwrite a later version. The caller has the key's turn.
+func (e *replicated) endStragglers(ctx context.Context, set copySet, key string) error {
+	if !set.unordered() {
+		return nil
+	}
+	return e.abandoned.end(ctx, key)
 }
 
 // underWay reports whether a write of the key may still arrive at a replica: one
@@ -354,6 +366,9 @@ func (e *replicated) settle(ctx context.Context, d *delivery) error {
 		}
 		d.intent.Acknowledged()
 		if ended < len(d.set.replicas) {
+			if d.set.unordered() {
+				e.abandoned.add(d)
+			}
 			e.leave(d)
 		}
 		return nil
