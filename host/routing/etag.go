@@ -17,8 +17,8 @@ import (
 const (
 	markPlain  = "."
 	markHashed = "~"
-	// alien begins etags that no object has: a child is given one in the place
-	// of an etag that belongs to another.
+	// alien is no object's etag, and begins others that none has: a child is given
+	// one in the place of an etag that belongs to another.
 	alien = "no-such-version."
 )
 

@@ -58,10 +58,8 @@ func TestAPutThatLandsLateBesideTheRememberedChildDoesNotComeBack(t *testing.T) 
 		all, children := faultyTrio(seed)
 		p := build(t, RoundRobin{Backends: names, Mode: RoundRobinPlacement}, Env{}, children...)
 		for _, key := range []string{"k", "l", "m", "n"} { // of which some are created elsewhere when they must be absent
-			owner := slices.IndexFunc(all, func(c *storetest.Child) bool {
-				put(t, p, key, "v")
-				return len(c.Objects()) > 0
-			})
+			put(t, p, key, "v")
+			owner := slices.IndexFunc(all, func(c *storetest.Child) bool { return len(c.Objects()) > 0 })
 			if _, err := children[owner].Store.Delete(t.Context(), key, storage.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}

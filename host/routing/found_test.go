@@ -165,6 +165,10 @@ type twice struct {
 
 func (s *twice) again() error {
 	s.done = true
+	return triedTwice()
+}
+
+func triedTwice() error {
 	err := storage.Errorf(storage.CodeFailedPrecondition, "the etag is another by now")
 	err.OutcomeUnknown = true
 	return err

@@ -10,7 +10,7 @@ import (
 
 // listMoving reads a page while keys may move from child to child: those that
 // moved meanwhile and are not on the page are looked up.
-func listMoving(ctx context.Context, m *moving, opts storage.ListOptions, list func() (storage.Page, error),
+func listMoving(ctx context.Context, policy string, m *moving, opts storage.ListOptions, list func() (storage.Page, error),
 	stat func(context.Context, string, storage.StatOptions) (storage.Object, error),
 ) (storage.Page, error) {
 	stop := m.watch()
@@ -52,9 +52,7 @@ func listMoving(ctx context.Context, m *moving, opts storage.ListOptions, list f
 			continue
 		case err != nil && opts.AllowPartial && failsOver(ctx, err):
 			page.Partial = true
-			if name := storage.AsError(err).Backend; name != "" {
-				page.FailedBackends = noted(page.FailedBackends, name)
-			}
+			page.FailedBackends = noted(page.FailedBackends, failedName(err, policy))
 			continue
 		case err != nil:
 			return storage.Page{}, err

@@ -9,23 +9,38 @@ import (
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
+// givenUp is a write whose caller gives up while held have its value in their
+// hands. They keep it until release, or until the policy ends the write.
+func givenUp(t testing.TB, held []*switched, value string, release <-chan struct{}, write func(context.Context) error) error {
+	var entered sync.WaitGroup
+	entered.Add(len(held))
+	for _, s := range held {
+		s.holdPut(value, entered.Done, release)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	go func() {
+		entered.Wait()
+		giveUp()
+	}()
+	return write(ctx)
+}
+
+// lateTo puts "late".
+func lateTo(p storage.Store) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{})
+		return err
+	}
+}
+
 // A write whose caller gave up was still on its way to all replicas. The delete
 // that followed found nothing, was acknowledged without a tombstone, and the
 // value appeared.
 func TestADeleteIsNotOvertakenByAWriteThatWasGivenUp(t *testing.T) {
 	p, all := trio(t, Redundant{}, testEnv(t))
 	release := make(chan struct{})
-	var entered sync.WaitGroup
-	entered.Add(len(all))
-	for _, s := range all {
-		s.holdPut("late", entered.Done, release)
-	}
-	ctx, giveUp := context.WithCancel(t.Context())
-	go func() {
-		entered.Wait()
-		giveUp()
-	}()
-	_, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{})
+	err := givenUp(t, all, "late", release, lateTo(p))
 	if wantCode(t, err, storage.CodeCanceled); !storage.AsError(err).OutcomeUnknown {
 		t.Errorf("the outcome of a write that is under way is known: %v", err)
 	}
@@ -43,17 +58,11 @@ func TestWhatWasThereIsNotClaimedWhileAnEarlierWriteMayLand(t *testing.T) {
 	put(t, p, "k", "old")
 	wantHeld(t, all, "k", "old", "old", "old")
 	release := make(chan struct{})
-	var entered sync.WaitGroup
-	entered.Add(len(all))
-	for _, s := range all {
-		s.holdPut("", entered.Done, release) // a tombstone is empty
-	}
-	ctx, giveUp := context.WithCancel(t.Context())
-	go func() {
-		entered.Wait()
-		giveUp()
-	}()
-	if _, err := p.Delete(ctx, "k", storage.DeleteOptions{}); err == nil || !storage.AsError(err).OutcomeUnknown {
+	err := givenUp(t, all, "", release, func(ctx context.Context) error { // a tombstone is empty
+		_, err := p.Delete(ctx, "k", storage.DeleteOptions{})
+		return err
+	})
+	if err == nil || !storage.AsError(err).OutcomeUnknown {
 		t.Fatalf("a delete that is under way: %v", err)
 	}
 	res, err := p.Put(t.Context(), "k", strings.NewReader("new"), storage.PutOptions{})
@@ -70,17 +79,7 @@ func TestAConditionIsNotDecidedUnderAWriteThatWasGivenUp(t *testing.T) {
 	old := put(t, p, "k", "old")
 	wantHeld(t, all, "k", "old", "old", "old")
 	never := make(chan struct{})
-	var entered sync.WaitGroup
-	entered.Add(len(all))
-	for _, s := range all {
-		s.holdPut("late", entered.Done, never)
-	}
-	ctx, giveUp := context.WithCancel(t.Context())
-	go func() {
-		entered.Wait()
-		giveUp()
-	}()
-	if _, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{}); err == nil {
+	if err := givenUp(t, all, "late", never, lateTo(p)); err == nil {
 		t.Fatal("it was acknowledged")
 	}
 	a := &p.(replicatedStore).engine.abandoned
@@ -107,20 +106,10 @@ func TestAReadDoesNotMakeStableWhatAConditionHasNotSeen(t *testing.T) {
 	old := put(t, p, "k", "old")
 	wantHeld(t, all, "k", "old", "old", "old")
 	never := make(chan struct{})
-	var entered sync.WaitGroup
-	entered.Add(2)
-	for _, s := range all[:2] {
-		s.holdPut("late", entered.Done, never)
-	}
-	ctx, giveUp := context.WithCancel(t.Context())
-	go func() {
-		entered.Wait()
-		eventually(t, "the third replica has it", func() bool { return heldBy(t, all, "k")[2] == "late" })
-		giveUp()
-	}()
-	if _, err := p.Put(ctx, "k", strings.NewReader("late"), storage.PutOptions{}); err == nil {
+	if err := givenUp(t, all[:2], "late", never, lateTo(p)); err == nil {
 		t.Fatal("it was acknowledged")
 	}
+	eventually(t, "the third replica has it", func() bool { return heldBy(t, all, "k")[2] == "late" })
 
 	all[2].fail(storage.CodeUnavailable)
 	deciding, decide := make(chan struct{}), make(chan struct{})

@@ -9,7 +9,7 @@ import (
 // List merges the listings of all children; of several copies it shows the
 // newest.
 func (p *placed) List(ctx context.Context, opts storage.ListOptions) (storage.Page, error) {
-	return listMoving(ctx, &p.moving, opts, func() (storage.Page, error) { return p.list(ctx, opts) }, p.Stat)
+	return listMoving(ctx, p.policy, &p.moving, opts, func() (storage.Page, error) { return p.list(ctx, opts) }, p.Stat)
 }
 
 func (p *placed) list(ctx context.Context, opts storage.ListOptions) (storage.Page, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
+	"github.com/p2p-ai-agents/stowage/host/journal"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -139,6 +140,24 @@ func (p *placed) storeIf(ctx context.Context, w *putting, child int, cond storag
 	p.owners.set(w.key, child, w.stamp.version)
 	p.debts.settle(c, w.key, w.stamp.version)
 	return res, nil
+}
+
+// mayLand remembers, also for the next host, that a put which failed with err may
+// still land at c.
+func (p *placed) mayLand(ctx context.Context, w *putting, c *marked, err error) {
+	if owner := p.owners.of(w.key); owner != nowhere && p.children[owner] != c {
+		p.owners.reset(w.key) // the next write has to look, and so to fence
+	}
+	if p.debts.log == nil {
+		p.debts.doubts.note(w.key, unsure(err, true))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	p.debts.begin(w.key, w.stamp.version, []*marked{c}).each(func(i *journal.Intent, name string) {
+		_ = i.Wait(ctx) // without the disk this host still knows
+		i.Missed(name)
+	})
 }
 
 // stampFor is the stamp of a new version. A policy above that stamps its objects

@@ -105,7 +105,7 @@ func TestAnObjectThatMovesWhileItIsListedIsListed(t *testing.T) {
 
 func TestAPageThatMeetsTooManyMovesFails(t *testing.T) {
 	var m moving
-	_, err := listMoving(t.Context(), &m, storage.ListOptions{Limit: 10}, func() (storage.Page, error) {
+	_, err := listMoving(t.Context(), "p", &m, storage.ListOptions{Limit: 10}, func() (storage.Page, error) {
 		for i := range maxMoves + 1 {
 			m.begin(fmt.Sprint(i))()
 		}
@@ -114,6 +114,19 @@ func TestAPageThatMeetsTooManyMovesFails(t *testing.T) {
 	wantCode(t, err, storage.CodeUnavailable)
 	if len(m.keys)+len(m.watchers) != 0 {
 		t.Error("moves are remembered that have ended")
+	}
+}
+
+func TestAPageThatLacksWhatMovedNamesWhoFailed(t *testing.T) {
+	var m moving
+	page, err := listMoving(t.Context(), "p", &m, storage.ListOptions{Limit: 10, AllowPartial: true}, func() (storage.Page, error) {
+		m.begin("k")()
+		return storage.Page{}, nil
+	}, func(context.Context, string, storage.StatOptions) (storage.Object, error) {
+		return storage.Object{}, storage.Errorf(storage.CodeUnavailable, "nobody knows")
+	})
+	if err != nil || !page.Partial || !slices.Equal(page.FailedBackends, []string{"p"}) {
+		t.Errorf("got %+v, %v", page, err)
 	}
 }
 

@@ -559,6 +559,26 @@ func TestAChangeIsNotMissedByAFillThatLandsMeanwhile(t *testing.T) {
 	})
 }
 
+// As above, of a Stat that found nothing: the key came before that was noted.
+func TestAChangeIsNotMissedByAStatThatFoundNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := memory(t)
+		c := hotOver(t, PreferCache{NegativeTTL: time.Hour}, otterCache(t), source)
+		synctest.Wait() // it watches
+		c.disk.hookAfter(func(_ context.Context, op event.Op, _ string, err error) error {
+			if op == event.OpStat {
+				put(t, source, "k", "new")
+				time.Sleep(time.Millisecond) // the event comes
+			}
+			return err
+		})
+		_, err := c.Stat(t.Context(), "k", storage.StatOptions{})
+		wantCode(t, err, storage.CodeNotFound)
+		c.disk.unhook()
+		c.wantValue(t, "k", storage.GetOptions{}, "new")
+	})
+}
+
 // lossyWatch is a source whose streams are made by hand.
 type lossyWatch struct {
 	storage.Store

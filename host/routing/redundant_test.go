@@ -60,12 +60,7 @@ var names = []string{"backend.a", "backend.b", "backend.c"}
 // trio is a redundant policy over three replicas that can be broken.
 func trio(t testing.TB, o Redundant, env Env) (storage.Store, []*switched) {
 	t.Helper()
-	var all []*switched
-	var children []Child
-	for _, name := range names {
-		s := newSwitched(t)
-		all, children = append(all, s), append(children, s.child(name))
-	}
+	all, children := switches(t)
 	o.Replicas = names
 	return build(t, o, env, children...), all
 }

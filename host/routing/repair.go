@@ -215,6 +215,9 @@ func (s *scan) compare(ctx context.Context, same []found) (*entry, error) {
 	case s.opts.Verify && !gone:
 		s.verify(ctx, key, answers)
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // the scan goes on with this key
+	}
 	if s.report.Scanned%repairCheckpoint == 0 && !s.opts.DryRun {
 		if err := s.checkpoint(); err != nil {
 			return nil, err
@@ -251,10 +254,8 @@ func (s *scan) collect(ctx context.Context, key string, answers []answer) {
 		return
 	}
 	defer unlock()
-	for _, r := range s.engine.all {
-		if _, owes := s.engine.log.Entry(r.ref(), key); owes {
-			return
-		}
+	if s.engine.recorded(s.engine.all, key) {
+		return
 	}
 	for _, a := range answers {
 		_, err := a.replica.child.Store.Delete(ctx, key, storage.DeleteOptions{If: unchanged(a.state)})

@@ -108,6 +108,23 @@ func TestReadsTakeTurnsByWeight(t *testing.T) {
 	}
 }
 
+// A write that needs all had failed at one. Who had read the new version was shown
+// the old one in the next turn.
+func TestTurnsStandStillWhileAKeyIsNotTheSameEverywhere(t *testing.T) {
+	all, children := switches(t)
+	p := build(t, RoundRobin{Backends: names}, testEnv(t), children...)
+	put(t, p, "k", "old")
+	all[2].failWrites(storage.CodeUnavailable)
+	if _, err := p.Put(t.Context(), "k", strings.NewReader("new"), storage.PutOptions{}); err == nil {
+		t.Fatal("it was acknowledged")
+	}
+	for range 2 * len(all) {
+		if got, err := read(t, p, "k", storage.GetOptions{}); err != nil || got != "new" {
+			t.Errorf("read %q, %v", got, err)
+		}
+	}
+}
+
 func TestAMissAsksTheNextInTurn(t *testing.T) {
 	all, children := switches(t)
 	for _, s := range all[1:] {

@@ -34,13 +34,6 @@ func (e *replicated) ask(ctx context.Context, r *replica, key string) answer {
 	}
 }
 
-// survey asks all replicas at once and returns as soon as need of them have
-// answered, and the first of them if primary is set. The error is Unavailable
-// if too few do, and nothing has happened then.
-func (e *replicated) survey(ctx context.Context, set copySet, key string, need int, primary bool) ([]answer, error) {
-	return e.surveyWith(ctx, set, key, need, primary, e.ask)
-}
-
 // fenced is ask for who must not be overtaken by a write that may still land.
 func (e *replicated) fenced(ctx context.Context, r *replica, key string) answer {
 	if err := fence(ctx, r.child.Store, key); err != nil {
@@ -49,6 +42,14 @@ func (e *replicated) fenced(ctx context.Context, r *replica, key string) answer 
 	return e.ask(ctx, r, key)
 }
 
+// survey asks all replicas at once and returns as soon as need of them have
+// answered. The error is Unavailable if too few do, and nothing has happened then.
+func (e *replicated) survey(ctx context.Context, set copySet, key string, need int) ([]answer, error) {
+	return e.surveyWith(ctx, set, key, need, false, e.ask)
+}
+
+// surveyWith is survey by another question than [replicated.ask], and waits for
+// the first replica as well if primary is set.
 func (e *replicated) surveyWith(ctx context.Context, set copySet, key string, need int, primary bool, ask func(context.Context, *replica, string) answer) ([]answer, error) {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()

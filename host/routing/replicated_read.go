@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/host/event"
@@ -96,7 +95,7 @@ func (q *lookup) least() storage.Version {
 // must not be shown the old one. So all begin at the first; and also while the
 // journal has something of the key, such as a write that failed half way.
 func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) error {
-	if set.start != 0 && (e.keys.Interested(q.key) > 0 || e.unequal(set, q.key)) {
+	if set.start != 0 && (e.keys.Interested(q.key) > 0 || e.recorded(set.replicas, q.key)) {
 		set.start = 0
 	}
 	err := e.readFirst(ctx, set, q)
@@ -106,13 +105,6 @@ func (e *replicated) readInTurn(ctx context.Context, set copySet, q *lookup) err
 		err = e.readFirst(ctx, set, q)
 	}
 	return err
-}
-
-func (e *replicated) unequal(set copySet, key string) bool {
-	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
-		_, known := e.log.Entry(r.ref(), key)
-		return known
-	})
 }
 
 // readFirst asks one replica after another until one may answer: it owes no
@@ -227,13 +219,13 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 			}
 			defer unlock() // once
 		}
-		answers, err := e.survey(ctx, set, q.key, need, false)
+		answers, err := e.survey(ctx, set, q.key, need)
 		if err != nil {
 			return err
 		}
 		best := newest(answers)
 		if best.state.stamp.version < least {
-			if answers, err = e.survey(ctx, set, q.key, len(set.replicas), false); err != nil {
+			if answers, err = e.survey(ctx, set, q.key, len(set.replicas)); err != nil {
 				return storage.Errorf(storage.CodeUnavailable, "policy %q: no replica that answers has the version that the session has seen: %w", e.name, err)
 			}
 			best = newest(answers)
@@ -261,7 +253,7 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 		if q.op == event.OpStat {
 			return q.pinned()
 		}
-		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable, n > 0)
+		again, err := e.openAny(ctx, set, answers, best.state.stamp, q, stable)
 		if !again {
 			return err
 		}
@@ -272,9 +264,9 @@ func (e *replicated) readQuorum(ctx context.Context, set copySet, q *lookup) err
 
 // openAny opens the value at one of the replicas that were seen to have it;
 // again is set if none of them gives it. One that has a newer version by now
-// gives that, once it is stable.
-func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable, turn bool) (again bool, err error) {
-	for i, a := range answers {
+// gives that, unless what is given has to be stable.
+func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer, want stamp, q *lookup, stable bool) (again bool, err error) {
+	for _, a := range answers {
 		if a.state.stamp != want {
 			continue
 		}
@@ -285,18 +277,12 @@ func (e *replicated) openAny(ctx context.Context, set copySet, answers []answer,
 			continue
 		}
 		if q.state.stamp.less(want) {
-			continue // it was collected
+			q.drop() // it was collected
+			continue
 		}
 		if q.state.stamp != want && stable {
-			if !turn {
-				q.drop()
-				return true, nil
-			}
-			answers[i].state = q.state
-			if err = e.spread(ctx, set, q.key, answers, set.stable(), false); err != nil {
-				q.drop()
-				return true, err
-			}
+			q.drop()
+			return true, nil // to be made stable first
 		}
 		if !q.state.live(time.Now()) {
 			q.drop()

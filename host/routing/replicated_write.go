@@ -117,7 +117,7 @@ func (e *replicated) commit(ctx context.Context, set copySet, w *write) (before 
 	if err := e.endStragglers(ctx, set, w.key); err != nil {
 		return before, unsure(err, false)
 	}
-	answers, err := e.survey(ctx, set, w.key, set.quorum(), false)
+	answers, err := e.survey(ctx, set, w.key, set.quorum())
 	if err != nil {
 		return before, unsure(err, false)
 	}
@@ -146,10 +146,17 @@ func (e *replicated) endStragglers(ctx context.Context, set copySet, key string)
 // underWay reports whether a write of the key may still arrive at a replica: one
 // that was given up, or that waits in the journal. The caller has the key's turn.
 func (e *replicated) underWay(set copySet, key string) bool {
-	return slices.ContainsFunc(set.replicas, func(r *replica) bool {
-		_, known := e.log.Entry(r.ref(), key)
+	return e.recorded(set.replicas, key) || slices.ContainsFunc(set.replicas, func(r *replica) bool {
 		_, dirty := e.log.Dirty(r.ref()) // and its entries are not known
-		return known || dirty
+		return dirty
+	})
+}
+
+// recorded reports whether the journal has anything of the key for one of them.
+func (e *replicated) recorded(replicas []*replica, key string) bool {
+	return slices.ContainsFunc(replicas, func(r *replica) bool {
+		_, known := e.log.Entry(r.ref(), key)
+		return known
 	})
 }
 

@@ -15,7 +15,7 @@ func (s *shard) List(ctx context.Context, opts storage.ListOptions) (storage.Pag
 	if m == nil {
 		return s.keyed.List(ctx, opts)
 	}
-	return listMoving(ctx, &s.moving, opts, func() (storage.Page, error) { return s.list(ctx, m, opts) }, s.Stat)
+	return listMoving(ctx, s.policy, &s.moving, opts, func() (storage.Page, error) { return s.list(ctx, m, opts) }, s.Stat)
 }
 
 func (s *shard) list(ctx context.Context, m *migration, opts storage.ListOptions) (storage.Page, error) {

@@ -82,7 +82,7 @@ func TestAWriteThatMayBeAtOneReplicaIsOfUnknownOutcome(t *testing.T) {
 			return storage.Errorf(storage.CodeUnavailable, "down")
 		case op == event.OpPut && err == nil:
 			down.Store(true)
-			return (&twice{}).again()
+			return triedTwice()
 		default:
 			return err
 		}

@@ -22,16 +22,16 @@ func (s *store) get(ctx context.Context, key string, opts storage.GetOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	offset, length, err := opts.Range.Resolve(r.object.Size)
-	if err != nil {
-		return nil, err
-	}
 	o := r.object
 	if !opts.SharedMetadata {
 		o = r.describe()
 	}
 	if len(r.value) == 1 {
 		return storage.NewBytesReader(o, opts.Range, r.value[0])
+	}
+	offset, length, err := opts.Range.Resolve(o.Size)
+	if err != nil {
+		return nil, err
 	}
 	body, err := s.engine.open(ctx, r, offset, length)
 	if err != nil {
