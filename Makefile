@@ -67,7 +67,7 @@ tidy: ## Tidy go.mod and tools/go.mod
 .PHONY: test
 test: ## Run every test with the race detector
 	@umask 022
-	tools/need gcc jq curl
+	tools/need gcc jq curl initdb node npm
 	CGO_ENABLED=1 go test -race -count=1 -parallel 4 -timeout 15m ./...
 
 .PHONY: fuzz
