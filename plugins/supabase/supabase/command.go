@@ -19,6 +19,7 @@ func Command(ctx context.Context, args []string, out, errOut io.Writer) int {
 		Version:       Version,
 		SilenceErrors: true, SilenceUsage: true,
 		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(schemaCmd(), migrateCmd())

@@ -99,6 +99,17 @@ type writeResult struct {
 	Results    []stepResult `json:"results"`
 }
 
+// recorded reports whether the database remembers the request: it does if the
+// request changed something.
+func (r *writeResult) recorded() bool {
+	changed := r.OK && (r.Version != "" || r.Existed)
+	for i := range r.Results {
+		step := &r.Results[i]
+		changed = changed || r.OK && step.OK != nil && *step.OK && (step.Version != "" || step.Existed)
+	}
+	return changed
+}
+
 // The reasons for which a write is refused.
 const (
 	reasonStale     = "stale"     // the writer has begun a new epoch

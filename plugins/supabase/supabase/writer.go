@@ -159,12 +159,18 @@ func (w *writer) write(ctx context.Context, function string, keys []string, args
 			}
 			return nil, err
 		}
-		if result.OK || result.Reason != reasonStale {
+		if result.Reason != reasonStale && (!a.doubt || result.recorded()) {
 			return &result, nil
 		}
-		// None of the attempts was carried out, and none will be.
+		// Refused as stale, none of the attempts was carried out, and none will
+		// be. What changed nothing, on the other hand, is not recorded, so an
+		// attempt without an answer could still be carried out, and change
+		// something. In a new epoch it cannot, and the answer is final.
 		if err := w.register(ctx, epoch); err != nil {
-			return nil, err
+			w.doubt(epoch, keys)
+			e := storage.AsError(err)
+			e.OutcomeUnknown = a.doubt
+			return nil, e
 		}
 	}
 	return nil, storage.Errorf(storage.CodeUnavailable, "other processes write under the same id, and each ends the other's epoch; is the host's data_dir in use twice?")
