@@ -54,6 +54,9 @@ type cutAnswer struct {
 func (c *cutAnswer) Header() http.Header    { return c.inner.Header() }
 func (c *cutAnswer) WriteHeader(status int) { c.inner.WriteHeader(status) }
 
+// Unwrap is for http.ResponseController.
+func (c *cutAnswer) Unwrap() http.ResponseWriter { return c.inner }
+
 func (c *cutAnswer) Write(p []byte) (int, error) {
 	passed := p[:min(int64(len(p)), c.left)]
 	c.left -= int64(len(passed))

@@ -43,8 +43,8 @@ const (
 
 // Fault breaks some of the requests that match.
 type Fault struct {
-	// Match is a part of the path, as "/rpc/kv_put", or a method and a part, as
-	// "PATCH /upload/resumable". Empty matches everything.
+	// Match is a part of the path, as "/rpc/kv_put", a method and a part, as
+	// "PATCH /upload/resumable", or a method alone. Empty matches everything.
 	Match string
 
 	// Skip lets that many matching requests pass first.
@@ -67,8 +67,8 @@ type Fault struct {
 type pattern struct{ method, part string }
 
 func parsePattern(match string) pattern {
-	method, part, found := strings.Cut(match, " ")
-	if !found {
+	method, part, _ := strings.Cut(match, " ")
+	if strings.Contains(method, "/") {
 		return pattern{part: match}
 	}
 	return pattern{method, part}

@@ -136,8 +136,10 @@ func TestAFaultTakesWhatItMatches(t *testing.T) {
 	if got[0] != 200 || got[1] != 429 || got[2] != 429 || got[3] != 200 {
 		t.Errorf("statuses %v", got)
 	}
-	if count := p.Count("POST /rpc/call"); count != 4 {
-		t.Errorf("%d requests counted", count)
+	for match, count := range map[string]int{"POST /rpc/call": 4, "POST": 4, "/rpc/call": 6, "": 6, "GET": 0} {
+		if got := p.Count(match); got != count {
+			t.Errorf("%d requests match %q, want %d", got, match, count)
+		}
 	}
 	p.ResetRequests()
 	if len(p.Requests()) != 0 {
