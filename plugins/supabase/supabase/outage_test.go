@@ -25,9 +25,9 @@ type countingWriter struct {
 	key   string
 	mu    sync.Mutex
 	acks  chan struct{} // one for an acknowledgement that nobody has looked at yet
-	acked int          // highest count that was acknowledged
-	done  int          // acknowledgements
-	open  map[int]bool // counts whose outcome is unknown
+	acked int           // highest count that was acknowledged
+	done  int           // acknowledgements
+	open  map[int]bool  // counts whose outcome is unknown
 	wrong error
 }
 

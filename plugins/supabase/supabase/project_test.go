@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -145,4 +146,13 @@ func diagnosticsOf(t testing.TB, err error) schema.Diagnostics {
 		t.Fatalf("expected diagnostics; got %v", err)
 	}
 	return diags
+}
+
+func readDir(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }

@@ -105,7 +105,9 @@ func becauseOf(attempt, caller context.Context, err error) error {
 
 type answerTooLong struct{}
 
-func (*answerTooLong) Error() string { return fmt.Sprintf("the answer has more than %d bytes", maxAnswer) }
+func (*answerTooLong) Error() string {
+	return fmt.Sprintf("the answer has more than %d bytes", maxAnswer)
+}
 
 func readAnswer(resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > maxAnswer {
