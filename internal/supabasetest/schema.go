@@ -58,7 +58,7 @@ func readSchema(ctx context.Context, conn *pgx.Conn, exposed []string) (*schemaC
 func (s *schemaCache) readFunctions(ctx context.Context, conn *pgx.Conn, exposed []string) error {
 	rows, err := conn.Query(ctx, `
 		select n.nspname, p.proname, p.proretset, t.typname,
-		  t.typtype = 'c' or (t.typname = 'record' and p.proargmodes && '{o,b,t}'::"char"[]),
+		  t.typtype = 'c' or coalesce(p.proargmodes && '{o,b,t}'::"char"[], false),
 		  p.pronargdefaults, coalesce(p.proargnames, '{}'), coalesce(p.proargmodes::text[], '{}'),
 		  array(
 		    select format_type(a.type, null)
