@@ -52,7 +52,7 @@ func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ 
 	}
 	b := &backend{
 		config: c, log: log, caller: calls,
-		writer:  &writer{id: id, caller: calls, doubtful: make(map[string]bool)},
+		writer:  &writer{id: id, caller: calls, memory: c.History, doubtful: make(map[string]bool)},
 		uploads: semaphore.NewWeighted(int64(c.MaxUploads)),
 		spool:   c.SpoolDir,
 	}

@@ -71,7 +71,8 @@ func (c *caller) close() { c.transport.CloseIdleConnections() }
 // attempts is what became of the attempts of one call so far.
 type attempts struct {
 	sent  atomic.Bool // the attempt under way has a connection
-	doubt bool        // one may have been carried out whose answer is missing
+	tries int
+	doubt bool // one may have been carried out whose answer is missing
 	last  *failure
 }
 
@@ -85,6 +86,7 @@ func attemptsOf(ctx context.Context) *attempts {
 // checkRetry implements retryablehttp.CheckRetry.
 func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	a := attemptsOf(ctx)
+	a.tries++
 	a.last = c.judge(ctx, resp, err, a.sent.Load())
 	if a.last == nil {
 		return false, nil
@@ -186,7 +188,9 @@ func (c *caller) call(ctx context.Context, function string, args, out any) (*att
 	req.Header.Set("Content-Profile", c.profile)
 	answer, _, a := c.do(req)
 	if a.last != nil {
-		return a, c.explain(a).err(a.doubt)
+		e := c.explain(a).err(a.doubt)
+		e.Retried = a.tries > 1
+		return a, e
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		a.doubt = true

@@ -328,8 +328,8 @@ func TestWhatTheProjectRefusesForGoodHasTheRightCode(t *testing.T) {
 			defer injection.Remove()
 			_, err := b.Put(t.Context(), "k", strings.NewReader("v"), storage.PutOptions{})
 			e := storage.AsError(err)
-			if e == nil || e.Code != a.code || e.OutcomeUnknown != a.unknown || e.Temporary != a.retried {
-				t.Errorf("expected %v, unknown %v, temporary %v; got %+v", a.code, a.unknown, a.retried, e)
+			if e == nil || e.Code != a.code || e.OutcomeUnknown != a.unknown || e.Temporary != a.retried || e.Retried != a.retried {
+				t.Errorf("expected %v, unknown %v, temporary and retried %v; got %+v", a.code, a.unknown, a.retried, e)
 			}
 			if strings.Contains(fmt.Sprint(err), project.SecretKey) {
 				t.Errorf("the key is in the error: %v", err)

@@ -458,13 +458,13 @@ declare
   v_seq bigint;
 begin
   if p_xid is null then
-    select last_value into v_floor from "@schema@".@table@_versions;
+    -- a sequence that gave nothing yet has the last value 1 all the same
+    select last_value - case when is_called then 0 else 1 end into v_floor from "@schema@".@table@_versions;
     return json_build_object('events', '[]'::json, 'xid', v_horizon::text, 'seq', 0, 'floor', v_floor);
   end if;
   perform from "@schema@".@table@_trimmed t
   where t.namespace = p_namespace and (t.xid, t.seq) > (p_xid::xid8, p_seq);
   if found or p_xid::xid8 > pg_snapshot_xmax(pg_current_snapshot()) then
-    select last_value into v_floor from "@schema@".@table@_versions;
     return json_build_object('gap', true, 'events', '[]'::json, 'xid', v_horizon::text, 'seq', 0, 'floor', 0);
   end if;
   with event as (

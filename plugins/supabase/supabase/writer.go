@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
@@ -31,6 +32,9 @@ const maxStale = 20
 type writer struct {
 	id     uuid.UUID
 	caller *caller
+	// memory is how long the database remembers requests. None is repeated
+	// later than that.
+	memory time.Duration
 	flight singleflight.Group
 
 	mu       sync.Mutex
@@ -145,6 +149,8 @@ func (w *writer) doubt(epoch int64, keys []string) {
 // repeated. A result without OK has changed nothing.
 func (w *writer) write(ctx context.Context, function string, keys []string, args map[string]any) (*writeResult, error) {
 	args["p_request"], args["p_writer"] = uuid.New(), w.id
+	ctx, cancel := context.WithTimeout(ctx, w.memory/2)
+	defer cancel()
 	for range maxStale {
 		epoch, err := w.epochFor(ctx, keys)
 		if err != nil {
