@@ -44,11 +44,12 @@ func rules() map[string][]string {
 		"host/api/internal/memory": {"sdk/storage"}, // for tests alone
 
 		// Plugins know the SDK and nothing of the host.
-		"plugins/local":         {"sdk", "sdk/storage", "plugins/local/local"},
-		"plugins/local/local":   {"sdk", "sdk/schema", "sdk/storage"},
-		"plugins/memory":        {"sdk", "sdk/storage", "plugins/memory/memory"},
-		"plugins/memory/memory": {"sdk", "sdk/schema", "sdk/storage"},
-		"plugins/supabase":      {"sdk", "sdk/storage"},
+		"plugins/local":             {"sdk", "sdk/storage", "plugins/local/local"},
+		"plugins/local/local":       {"sdk", "sdk/schema", "sdk/storage"},
+		"plugins/memory":            {"sdk", "sdk/storage", "plugins/memory/memory"},
+		"plugins/memory/memory":     {"sdk", "sdk/schema", "sdk/storage"},
+		"plugins/supabase":          {"sdk", "sdk/storage", "plugins/supabase/supabase"},
+		"plugins/supabase/supabase": {"sdk", "sdk/schema", "sdk/storage"},
 
 		"cmd/stowage": {
 			"sdk", "sdk/schema", "sdk/storage", "plugins/local/...", "plugins/memory/...",

@@ -44,7 +44,7 @@ func TestACertificateOfOnesOwnIsTrustedWhereItIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer untrusting.Close(t.Context()) //nolint:errcheck // it never served
+	defer untrusting.Close(t.Context())
 	if err := untrusting.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

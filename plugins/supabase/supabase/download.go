@@ -51,7 +51,7 @@ func (d *download) connect() error {
 	for {
 		ctx, cancel := context.WithCancel(d.ctx)
 		watchdog := time.AfterFunc(d.backend.config.Timeout, cancel)
-		resp, f := d.backend.bucket.open(ctx, d.object, d.at, d.left)
+		resp, f := d.backend.bucket.open(ctx, d.object, d.at, d.left) //nolint:bodyclose // disconnect does
 		if f == nil {
 			d.body, d.end, d.watchdog = resp.Body, cancel, watchdog
 			return nil

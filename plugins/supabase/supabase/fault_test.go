@@ -28,7 +28,7 @@ func query(t testing.TB, p *supabasetest.Project, into any, sql string, args ...
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // nothing depends on it
+	defer conn.Close(context.Background())
 	if err := conn.QueryRow(t.Context(), sql, args...).Scan(into); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

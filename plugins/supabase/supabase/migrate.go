@@ -26,7 +26,7 @@ func Migrate(ctx context.Context, url, sql string) error {
 	if err != nil {
 		return &migrationError{connectError(err)}
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing depends on it any more
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
 		return &migrationError{err}
 	}

@@ -77,7 +77,7 @@ func TestAWriteThatCommitsLateIsNotMissed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // nothing depends on it
+	defer conn.Close(context.Background())
 	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
