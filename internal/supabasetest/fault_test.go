@@ -239,6 +239,11 @@ func TestHeldRequests(t *testing.T) {
 					t.Error("a cancelled request succeeded")
 				}
 			}
+			if test.leaves {
+				if err := injection.WaitGone(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if test.releaseFirst {
 				injection.Release()
 			}
@@ -272,6 +277,26 @@ func TestCloseEndsHeldRequests(t *testing.T) {
 	if err := <-result; err == nil {
 		t.Error("the request succeeded")
 	}
+}
+
+func TestCloseWaitsForHandlers(t *testing.T) {
+	t.Parallel()
+	var g gate
+	if !g.enter() {
+		t.Fatal("a new gate is closed")
+	}
+	closed := make(chan struct{})
+	go func() { g.close(); close(closed) }()
+	for g.enter() {
+		g.leave()
+	}
+	select {
+	case <-closed:
+		t.Error("closed with a handler inside")
+	default:
+	}
+	g.leave()
+	<-closed
 }
 
 func TestOutage(t *testing.T) {
