@@ -1,14 +1,20 @@
 package supabasetest
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 )
 
 // rows connects anew and counts the rows of a table.
@@ -101,6 +107,64 @@ func TestKillDoesNotWaitForABusyStatement(t *testing.T) {
 	c.Kill()
 	if err := <-ended; err == nil || ctx.Err() != nil {
 		t.Errorf("the statement ended with %v, and the test's time with %v", err, ctx.Err())
+	}
+}
+
+// abandonEnv makes the test binary start a cluster and wait to be killed.
+const abandonEnv = "SUPABASETEST_ABANDON"
+
+func abandon() {
+	c, err := StartCluster(context.Background(), ClusterOptions{})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(c.dir)
+	select {}
+}
+
+func TestNoPostgresOutlivesAKilledTest(t *testing.T) {
+	t.Parallel()
+	command := exec.CommandContext(t.Context(), os.Args[0])
+	command.Env = append(os.Environ(), abandonEnv+"=1")
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dir, readErr := bufio.NewReader(output).ReadString('\n')
+	dir = strings.TrimSpace(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	lines, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	if err := errors.Join(readErr, err); err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(lines), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	postmaster, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(postmaster)
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err == nil {
+		t.Error("a killed process succeeded")
+	}
+	const patience = 20_000 // milliseconds
+	poll := []unix.PollFd{{Fd: int32(postmaster), Events: unix.POLLIN}}
+	ready, err := unix.Poll(poll, patience)
+	for errors.Is(err, unix.EINTR) {
+		ready, err = unix.Poll(poll, patience)
+	}
+	if err != nil || ready != 1 {
+		t.Errorf("postgres is still there: %v", err)
 	}
 }
 

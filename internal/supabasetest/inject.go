@@ -40,6 +40,7 @@ type Injection struct {
 	left    int // negative: no limit
 	hits    int
 	done    int
+	gone    int
 	changed chan struct{} // closed and replaced at every change
 }
 
@@ -119,6 +120,12 @@ func (i *Injection) WaitHit(ctx context.Context, n int) error {
 // its effect is there.
 func (i *Injection) WaitDone(ctx context.Context, n int) error {
 	return i.wait(ctx, "done", n, func() int { return i.done })
+}
+
+// WaitGone waits until the clients of n requests have gone, as the server sees
+// it, while a Stall or Late held them.
+func (i *Injection) WaitGone(ctx context.Context, n int) error {
+	return i.wait(ctx, "left by their clients", n, func() int { return i.gone })
 }
 
 func (i *Injection) wait(ctx context.Context, what string, n int, count func() int) error {
@@ -204,6 +211,8 @@ func (i *Injection) hold(client context.Context, w http.ResponseWriter, working 
 	defer body.Close()
 	working.Body = body
 	i.note(&i.hits)
+	unhook := context.AfterFunc(client, func() { i.note(&i.gone) })
+	defer unhook()
 	gone := client.Done()
 	if i.fault.Kind == Late {
 		gone = nil

@@ -14,6 +14,9 @@ import (
 var shared *Cluster
 
 func TestMain(m *testing.M) {
+	if os.Getenv(abandonEnv) != "" {
+		abandon()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error

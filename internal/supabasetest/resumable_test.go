@@ -110,6 +110,16 @@ func TestResumableUploadGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+func TestAnObjectAppearsWithItsLastByte(t *testing.T) {
+	t.Parallel()
+	c := openTUS(t, ResumableOptions{})
+	path := c.begin("f", "4")
+	want(t, must(t, c.c, c.patch(path, "0", "ab")), 204, "")
+	want(t, c.read("f"), 400, "not_found")
+	want(t, must(t, c.c, c.patch(path, "2", "cd")), 204, "")
+	want(t, c.read("f"), 200, "abcd")
+}
+
 func TestALostAnswerToTheLastChunk(t *testing.T) {
 	t.Parallel()
 	c := openTUS(t, ResumableOptions{})

@@ -35,6 +35,7 @@ func TestRPCAnswersAsPostgRESTDoes(t *testing.T) {
 			"$$ begin raise exception 'no' using errcode = code, detail = 'why', hint = 'do'; end $$",
 		"create function sleepy() returns void language sql as 'select pg_sleep(60)'",
 		"create function patient() returns void language sql set statement_timeout = '30s' as 'select pg_sleep(0.2)'",
+		"create function timeout() returns text language sql as $$ select current_setting('statement_timeout') $$",
 		"create function level() returns text language sql as $$ select current_setting('transaction_isolation') $$",
 		"create function strict_level() returns text language sql set default_transaction_isolation = 'serializable' "+
 			"as $$ select current_setting('transaction_isolation') $$",
@@ -95,6 +96,7 @@ func TestRPCAnswersAsPostgRESTDoes(t *testing.T) {
 		{"privilege", "fail", `{"code": "42501"}`, nil, 403, `"code":"42501"`},
 		{"resources", "fail", `{"code": "53300"}`, nil, 503, `"code":"53300"`},
 		{"statement timeout", "sleepy", `{}`, nil, 500, `"code":"57014"`},
+		{"the role's timeout", "timeout", `{}`, nil, 200, `"100ms"`},
 		{"a function's own timeout", "patient", `{}`, nil, 204, ""},
 		{"isolation", "level", `{}`, nil, 200, `"read committed"`},
 		{"a function's own isolation", "strict_level", `{}`, nil, 200, `"serializable"`},
@@ -156,6 +158,25 @@ func TestFunctionsAreSeenAfterAReload(t *testing.T) {
 			want(t, got, 404, "PGRST202")
 		}
 	})
+}
+
+func TestTheSchemaIsReadAgainAfterTheDatabaseWasAway(t *testing.T) {
+	t.Parallel()
+	p := Open(t, shared, ProjectOptions{})
+	c := client(t)
+	if err := p.Exec(t.Context(),
+		"create function f() returns int language sql as 'select 1'",
+		"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen pgrst'",
+	); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		got := must(t, c, request(t, p, p.SecretKey, "POST", "/rest/v1/rpc/f", "{}"))
+		if got.status == http.StatusOK {
+			break
+		}
+		want(t, got, 404, "PGRST202")
+	}
 }
 
 func TestSchemasAreServedWhenExposed(t *testing.T) {

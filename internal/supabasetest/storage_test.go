@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -230,17 +232,21 @@ func TestConcurrentUploadsWithoutUpsertMayAllSucceed(t *testing.T) {
 			}
 		})
 	}
-	for p.Count("POST /object/b/same") < uploads {
+	for storedFiles(t, p) < uploads {
 		if t.Context().Err() != nil {
 			t.Fatal("not all arrived")
 		}
+		runtime.Gosched()
 	}
 	for _, body := range bodies {
 		body.Close()
 	}
 	group.Wait()
-	if statuses[0] != 200 {
+	if !slices.Equal(statuses, []int{200, 200, 200, 200}) {
 		t.Errorf("statuses %v", statuses)
+	}
+	if got := storedFiles(t, p); got != 1 {
+		t.Errorf("%d files for one object", got)
 	}
 	want(t, must(t, c, request(t, p, p.ServiceKey, "POST", "/storage/v1/object/b/same", "")), 400, "Duplicate")
 }
@@ -256,6 +262,9 @@ func TestABrokenUploadLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, must(t, c, request(t, p, p.ServiceKey, "GET", "/storage/v1/object/b/x", "")), 400, "not_found")
+	large := request(t, p, p.ServiceKey, "POST", "/storage/v1/object/b/x", strings.Repeat("x", 1001))
+	large.ContentLength = -1 // its length is seen at the end
+	want(t, must(t, c, large), 400, `"statusCode":"413"`)
 	if files := storedFiles(t, p); files != 0 {
 		t.Errorf("%d files left", files)
 	}
