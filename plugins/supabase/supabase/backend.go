@@ -3,7 +3,6 @@ package supabase
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -154,7 +153,7 @@ func (b *backend) Close(context.Context) error {
 // enter says why an operation cannot begin.
 func (b *backend) enter(ctx context.Context) error {
 	if b.life.Err() != nil {
-		return storage.Errorf(storage.CodeUnavailable, "the backend is closed")
+		return errClosed()
 	}
 	if err := ctx.Err(); err != nil {
 		return storage.AsError(err)
@@ -162,4 +161,4 @@ func (b *backend) enter(ctx context.Context) error {
 	return nil
 }
 
-func (b *backend) String() string { return fmt.Sprintf("supabase %s", b.caller.base) }
+func errClosed() error { return storage.Errorf(storage.CodeUnavailable, "the backend is closed") }

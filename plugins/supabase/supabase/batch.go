@@ -2,7 +2,6 @@ package supabase
 
 import (
 	"context"
-	"maps"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -150,7 +149,6 @@ func (b *backend) batchResult(ctx context.Context, op *storage.BatchOp, v *value
 	switch op.Kind {
 	case storage.BatchPut:
 		put := v.put(op.Key, s.Version, &writeResult{Created: s.Created, ModifiedAt: s.ModifiedAt, ExpiresAt: s.ExpiresAt}, op.Put)
-		put.Object.Metadata = maps.Clone(put.Object.Metadata)
 		return storage.BatchResult{Object: put.Object, Created: put.Created}
 	case storage.BatchDelete:
 		return storage.BatchResult{Existed: storage.TristateOf(s.Existed)}

@@ -49,8 +49,8 @@ func (c *coalescer) read(ctx context.Context, item readItem) (*readResult, error
 	if c.busy < lanes && len(c.waiting) == 0 {
 		c.busy++
 		c.mu.Unlock()
+		defer c.release()
 		results, err := c.call(ctx, []readItem{item})
-		c.release()
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +122,9 @@ func (c *coalescer) make(together []*pendingRead) {
 		items[i] = p.item
 	}
 	results, err := c.call(ctx, items)
+	if err != nil && c.life.Err() != nil {
+		err = errClosed()
+	}
 	var again []*pendingRead
 	for i, p := range together {
 		if err == nil && results[i].Later {

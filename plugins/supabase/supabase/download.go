@@ -53,6 +53,7 @@ func (d *download) connect() error {
 		watchdog := time.AfterFunc(d.backend.config.Timeout, cancel)
 		resp, f := d.backend.bucket.open(ctx, d.object, d.at, d.left) //nolint:bodyclose // disconnect does
 		if f == nil {
+			watchdog.Stop()
 			d.body, d.end, d.watchdog = resp.Body, cancel, watchdog
 			return nil
 		}
@@ -96,7 +97,7 @@ func (d *download) again(f *failure) error {
 
 func (d *download) ended() error {
 	if d.backend.life.Err() != nil {
-		return storage.Errorf(storage.CodeUnavailable, "the backend is closed")
+		return errClosed()
 	}
 	return storage.AsError(d.ctx.Err())
 }
@@ -106,6 +107,9 @@ func (d *download) Read(p []byte) (int, error) {
 	for {
 		if d.left == 0 {
 			return 0, io.EOF
+		}
+		if len(p) == 0 {
+			return 0, nil
 		}
 		d.watchdog.Reset(d.backend.config.Timeout)
 		n, err := d.body.Read(p[:min(int64(len(p)), d.left)])

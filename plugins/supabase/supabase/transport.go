@@ -74,13 +74,15 @@ type wholeAnswers struct {
 
 // RoundTrip implements http.RoundTripper.
 func (w *wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
+	a := attemptsOf(req.Context())
+	a.sent.Store(false)
 	if err := w.slots.Acquire(req.Context(), 1); err != nil {
 		return nil, err
 	}
 	defer w.slots.Release(1)
 	ctx, cancel := context.WithTimeoutCause(req.Context(), w.timeout, errNoAnswer)
 	defer cancel()
-	resp, err := w.next.RoundTrip(req.WithContext(traceAttempt(ctx)))
+	resp, err := w.next.RoundTrip(req.WithContext(a.trace(ctx)))
 	if err != nil {
 		return nil, becauseOf(ctx, req.Context(), err)
 	}
@@ -124,14 +126,9 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// traceAttempt notes in the attempts of the context when a request gets hold of
-// a connection: before that it cannot have reached the project.
-func traceAttempt(ctx context.Context) context.Context {
-	a := attemptsOf(ctx)
-	if a == nil {
-		return ctx
-	}
-	a.sent.Store(false)
+// trace notes when a request gets hold of a connection: before that it cannot
+// have reached the project.
+func (a *attempts) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { a.sent.Store(true) },
 	})

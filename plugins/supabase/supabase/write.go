@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -86,7 +87,7 @@ func (v *value) put(key, etag string, r *writeResult, opts storage.PutOptions) s
 	return storage.PutResult{
 		Created: storage.TristateOf(r.Created),
 		Object: storage.Object{
-			Key: key, Size: v.size, ETag: etag, ContentType: opts.ContentType, Metadata: opts.Metadata,
+			Key: key, Size: v.size, ETag: etag, ContentType: opts.ContentType, Metadata: maps.Clone(opts.Metadata),
 			ModTime: time.UnixMicro(r.ModifiedAt), ExpiresAt: expiry(r.ExpiresAt), CRC32C: v.crc,
 		},
 	}
@@ -167,10 +168,13 @@ func (b *backend) worthwhile(ctx context.Context, key string, c storage.Conditio
 	return c.Check(current)
 }
 
+// discardTimeout bounds how long an operation that failed is held up by tidying.
+const discardTimeout = 2 * time.Second
+
 // discard gives up an object that no row points to. Should that fail, it is
 // found later by its age.
 func (b *backend) discard(ctx context.Context, object string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.config.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	if err := b.condemn(ctx, []string{object}); err != nil {
 		b.log.Debug("an object that was given up is left for later", "object", object, "error", err)
