@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/google/uuid"
 	"github.com/zclconf/go-cty/cty"
@@ -17,19 +16,23 @@ import (
 // backend is a storage.Backend over a Supabase project. It keeps nothing in
 // memory but what is under way.
 type backend struct {
-	config  *Config
-	log     *slog.Logger
-	caller  *caller
-	writer  *writer
-	reads   *coalescer
-	bucket  *bucket // nil: large values are refused
-	uploads *semaphore.Weighted
-	spool   string
+	config *Config
+	log    *slog.Logger
+	caller *caller
+	gate   *gate
+	writer *writer
+	reads  *coalescer
+	bucket *bucket
+	spool  string
 
-	life context.Context //nolint:containedctx // ends with Close, and with it the background work
-	end  context.CancelFunc
-	work sync.WaitGroup
+	uploads   *semaphore.Weighted // large values on their way
+	downloads *semaphore.Weighted
+	encoding  *semaphore.Weighted // bytes of values in requests
 }
+
+// maxEncoding bounds the values that are in requests, or in the making of one,
+// in bytes. Such a value takes several times its size.
+const maxEncoding = 32 << 20
 
 func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ storage.Backend, err error) {
 	calls, err := newCaller(c, log)
@@ -50,26 +53,30 @@ func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ 
 		return nil, err
 	}
 	b := &backend{
-		config: c, log: log, caller: calls,
-		writer:  &writer{id: id, caller: calls, memory: c.History, doubtful: make(map[string]bool)},
-		uploads: semaphore.NewWeighted(int64(c.MaxUploads)),
-		spool:   c.SpoolDir,
+		config: c, log: log, caller: calls, gate: newGate(), bucket: newBucket(calls, c, store), spool: c.SpoolDir,
+		writer:    &writer{id: id, caller: calls, memory: c.History, doubtful: make(map[string]bool)},
+		uploads:   semaphore.NewWeighted(int64(c.MaxUploads)),
+		downloads: semaphore.NewWeighted(int64(c.MaxConnections)),
+		encoding:  semaphore.NewWeighted(maxEncoding),
 	}
 	if b.spool == "" {
 		b.spool = stateDir
 	}
 	if c.Bucket != "" {
-		b.bucket = newBucket(calls, c, store)
 		if err := b.bucket.check(ctx); err != nil {
+			return nil, err
+		}
+		if err := checkSpool(b.spool); err != nil {
 			return nil, err
 		}
 	}
 	if err := b.writer.register(ctx, 0); err != nil {
 		return nil, err
 	}
-	b.life, b.end = context.WithCancel(context.Background())
-	b.reads = newCoalescer(b.life, b.readMany)
-	b.work.Go(b.sweepEvery)
+	b.reads = newCoalescer(b.gate, func(ctx context.Context, items []readItem) ([]readResult, error) {
+		return b.readMany(ctx, items, readRoom)
+	})
+	b.gate.goes(b.sweepEvery)
 	return b, nil
 }
 
@@ -126,7 +133,7 @@ func (b *backend) Capabilities() storage.Capabilities {
 		Consistency:  storage.AllConsistencyLevels(),
 		MaxValueSize: int64(b.config.InlineLimit),
 	}
-	if b.bucket != nil {
+	if b.config.Bucket != "" {
 		caps.MaxValueSize = int64(b.config.MaxValueSize)
 	}
 	return caps
@@ -134,31 +141,18 @@ func (b *backend) Capabilities() storage.Capabilities {
 
 // CheckHealth implements storage.HealthChecker.
 func (b *backend) CheckHealth(ctx context.Context) error {
-	if err := b.enter(ctx); err != nil {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := checkSchema(ctx, b.caller)
+	defer leave()
+	_, err = checkSchema(ctx, b.caller)
 	return err
 }
 
-// Close implements storage.Backend.
-func (b *backend) Close(context.Context) error {
-	b.end()
-	b.work.Wait()
-	b.reads.wait()
+// Close implements storage.Backend. Operations under way are ended.
+func (b *backend) Close(ctx context.Context) error {
+	err := b.gate.close(ctx)
 	b.caller.close()
-	return nil
+	return err
 }
-
-// enter says why an operation cannot begin.
-func (b *backend) enter(ctx context.Context) error {
-	if b.life.Err() != nil {
-		return errClosed()
-	}
-	if err := ctx.Err(); err != nil {
-		return storage.AsError(err)
-	}
-	return nil
-}
-
-func errClosed() error { return storage.Errorf(storage.CodeUnavailable, "the backend is closed") }

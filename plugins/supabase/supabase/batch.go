@@ -2,6 +2,7 @@ package supabase
 
 import (
 	"context"
+	"errors"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -10,11 +11,12 @@ import (
 // write.
 type stepResult struct {
 	readResult
-	OK      *bool  `json:"ok"`
-	Reason  string `json:"reason"`
-	ETag    string `json:"etag"`
-	Created bool   `json:"created"`
-	Existed bool   `json:"existed"`
+	OK        *bool  `json:"ok"`
+	Reason    string `json:"reason"`
+	ETag      string `json:"etag"`
+	Created   bool   `json:"created"`
+	Existed   bool   `json:"existed"`
+	Forgotten bool   `json:"forgotten"` // the value that was read is not kept for a repeated request
 }
 
 // Batch implements storage.Batcher. All of it is one transaction, atomic or not.
@@ -28,51 +30,96 @@ func (b *backend) Commit(ctx context.Context, tx storage.Transaction) ([]storage
 }
 
 func (b *backend) batch(ctx context.Context, ops []storage.BatchOp, atomic bool, checks []storage.Check) ([]storage.BatchResult, error) {
-	if err := b.enter(ctx); err != nil {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return nil, err
+	}
+	defer leave()
+	var keys []string // that are written
+	for i := range ops {
+		if ops[i].Kind == storage.BatchPut || ops[i].Kind == storage.BatchDelete {
+			keys = append(keys, ops[i].Key)
+		}
+	}
+	if len(keys) == 0 && len(checks) == 0 {
+		return b.readBatch(ctx, ops, atomic)
 	}
 	values, err := b.stageValues(ctx, ops)
 	if err != nil {
 		return nil, err
 	}
-	room := int64(storage.MaxBatchBytes)
-	steps := make([]map[string]any, len(ops))
-	var keys []string // that are written
-	for i := range ops {
-		op := &ops[i]
-		step := make(map[string]any)
-		switch op.Kind {
-		case storage.BatchPut:
-			step = values[i].fields(op.Put, "")
-			step["op"] = "put"
-			room -= values[i].size
-			keys = append(keys, op.Key)
-		case storage.BatchDelete:
-			step["op"] = "delete"
-			step["condition"], step["etag"] = condition(op.Delete.If)
-			keys = append(keys, op.Key)
-		case storage.BatchStat:
-			step["op"] = "stat"
-		default:
-			step["op"] = "get"
+	r, err := b.commitBatch(ctx, keys, ops, values, atomic, checks)
+	if err != nil {
+		if !storage.AsError(err).OutcomeUnknown {
+			b.discardStaged(values, nil)
 		}
-		step["key"] = op.Key
-		steps[i] = step
+		return nil, err
+	}
+	b.discardStaged(values, r)
+	return b.batchResults(ctx, ops, values, r)
+}
+
+func (b *backend) commitBatch(ctx context.Context, keys []string, ops []storage.BatchOp, values []value, atomic bool, checks []storage.Check) (*writeResult, error) {
+	inline, room := int64(0), int64(storage.MaxBatchBytes)
+	steps := make([]map[string]any, len(ops))
+	for i := range ops {
+		steps[i] = step(&ops[i], &values[i])
+		inline += int64(len(values[i].inline))
+		room -= values[i].size
 	}
 	wanted := make([]map[string]string, len(checks))
 	for i, c := range checks {
 		wanted[i] = map[string]string{"key": c.Key, "etag": c.ETag}
 	}
-	r, err := b.writer.write(ctx, "batch", keys, map[string]any{
+	if err := b.encoding.Acquire(ctx, inline); err != nil {
+		return nil, cause(ctx)
+	}
+	defer b.encoding.Release(inline)
+	return b.writer.write(ctx, "batch", keys, map[string]any{
 		"p_namespace": b.config.Namespace, "p_ops": steps, "p_atomic": atomic, "p_room": room, "p_checks": wanted,
 	})
-	if err == nil && !r.OK || err != nil && !storage.AsError(err).OutcomeUnknown {
-		b.discardStaged(ctx, values)
+}
+
+// step spells an operation for the function batch.
+func step(op *storage.BatchOp, v *value) map[string]any {
+	step := make(map[string]any)
+	switch op.Kind {
+	case storage.BatchPut:
+		step = v.fields(op.Put, "")
+		step["op"] = "put"
+	case storage.BatchDelete:
+		step["op"] = "delete"
+		step["condition"], step["etag"] = condition(op.Delete.If)
+	case storage.BatchStat:
+		step["op"] = "stat"
+	default:
+		step["op"] = "get"
 	}
+	step["key"] = op.Key
+	return step
+}
+
+// readBatch reads all in one call, and so from one state.
+func (b *backend) readBatch(ctx context.Context, ops []storage.BatchOp, atomic bool) ([]storage.BatchResult, error) {
+	items := make([]readItem, len(ops))
+	for i := range ops {
+		items[i] = readItem{Key: ops[i].Key, Value: ops[i].Kind == storage.BatchGet}
+	}
+	read, err := b.readMany(ctx, items, storage.MaxBatchBytes)
 	if err != nil {
 		return nil, err
 	}
-	return b.batchResults(ctx, ops, values, r)
+	r := &writeResult{OK: true, Results: make([]stepResult, len(ops))}
+	for i := range read {
+		s := &r.Results[i]
+		if s.readResult = read[i]; s.Later {
+			s.OK, s.Reason = new(bool), reasonRoom
+		}
+		if atomic && (s.Later || s.err() != nil) {
+			r.OK, r.Reason = false, reasonFailed
+		}
+	}
+	return b.batchResults(ctx, ops, make([]value, len(ops)), r)
 }
 
 // stageValues makes ready what puts are to store, and uploads what is too large
@@ -81,7 +128,7 @@ func (b *backend) stageValues(ctx context.Context, ops []storage.BatchOp) (value
 	values = make([]value, len(ops))
 	defer func() {
 		if err != nil {
-			b.discardStaged(ctx, values)
+			b.discardStaged(values, nil)
 		}
 	}()
 	for i := range ops {
@@ -90,23 +137,42 @@ func (b *backend) stageValues(ctx context.Context, ops []storage.BatchOp) (value
 		}
 		p := ops[i].Value
 		v := &values[i]
-		v.size, v.crc, v.inline = int64(len(p)), storage.Checksum(0, p), p
+		v.size, v.crc = int64(len(p)), storage.Checksum(0, p)
 		if v.size <= int64(b.config.InlineLimit) {
+			v.inline = p
 			continue
 		}
-		v.object = b.bucket.newName(b.config.Namespace)
-		if err := b.bucket.upload(ctx, v.object, spoolBytes(p)); err != nil {
+		if err := b.stageObject(ctx, v, p); err != nil {
 			return values, err
 		}
 	}
 	return values, nil
 }
 
-func (b *backend) discardStaged(ctx context.Context, values []value) {
+func (b *backend) stageObject(ctx context.Context, v *value, p []byte) error {
+	if b.bucket.name == "" {
+		return b.tooLarge()
+	}
+	if err := b.uploads.Acquire(ctx, 1); err != nil {
+		return cause(ctx)
+	}
+	defer b.uploads.Release(1)
+	v.object = b.bucket.newObject(b.config.Namespace)
+	return b.bucket.upload(ctx, v.object, spoolBytes(p))
+}
+
+// discardStaged gives up the objects of those puts that r does not say were
+// done; all of them if it is nil.
+func (b *backend) discardStaged(values []value, r *writeResult) {
+	var objects []string
 	for i := range values {
-		if values[i].object != "" {
-			b.discard(ctx, values[i].object)
+		done := r != nil && r.OK && i < len(r.Results) && r.Results[i].OK != nil && *r.Results[i].OK
+		if values[i].object != "" && !done {
+			objects = append(objects, values[i].object)
 		}
+	}
+	if len(objects) > 0 {
+		b.discard(objects...)
 	}
 }
 
@@ -114,7 +180,7 @@ func (b *backend) batchResults(ctx context.Context, ops []storage.BatchOp, value
 	switch {
 	case r.Reason == reasonAborted:
 		e := storage.Errorf(storage.CodeAborted, "the object changed since it was read")
-		e.Key, e.Current, e.Temporary = r.Key, r.ETag, false
+		e.Key, e.Current = r.Key, r.ETag
 		return nil, e
 	case !r.OK && r.Reason != reasonFailed:
 		return nil, unexpected("batch", r.Reason)
@@ -123,8 +189,9 @@ func (b *backend) batchResults(ctx context.Context, ops []storage.BatchOp, value
 	}
 	results := make([]storage.BatchResult, len(ops))
 	failed := -1
+	room := int64(storage.MaxBatchBytes)
 	for i := range ops {
-		if results[i] = b.batchResult(ctx, &ops[i], &values[i], &r.Results[i], r.OK); results[i].Err != nil {
+		if results[i] = b.batchResult(ctx, &ops[i], &values[i], &r.Results[i], r.OK, &room); results[i].Err != nil {
 			failed = i
 		}
 	}
@@ -142,7 +209,8 @@ func (b *backend) batchResults(ctx context.Context, ops []storage.BatchOp, value
 }
 
 // batchResult is the result of one operation. done: the batch was committed.
-func (b *backend) batchResult(ctx context.Context, op *storage.BatchOp, v *value, s *stepResult, done bool) storage.BatchResult {
+// room bounds what is read from the bucket.
+func (b *backend) batchResult(ctx context.Context, op *storage.BatchOp, v *value, s *stepResult, done bool, room *int64) storage.BatchResult {
 	if err := s.failure(op); err != nil {
 		return storage.BatchResult{Err: err}
 	}
@@ -154,13 +222,25 @@ func (b *backend) batchResult(ctx context.Context, op *storage.BatchOp, v *value
 		return storage.BatchResult{Existed: storage.TristateOf(s.Existed)}
 	case storage.BatchStat:
 		return storage.BatchResult{Object: s.object(op.Key)}
-	default:
-		res := storage.BatchResult{Object: s.object(op.Key), Value: s.Value}
-		if s.Object != "" && done {
-			res.Value, res.Err = b.fetch(ctx, op.Key, s)
-		}
-		return res
 	}
+	res := storage.BatchResult{Object: s.object(op.Key), Value: s.Value}
+	*room -= s.Size
+	switch {
+	case !done:
+	case *room < 0:
+		return storage.BatchResult{Err: noRoom()}
+	case s.Forgotten:
+		res.Err = storage.Errorf(storage.CodeUnavailable, "the batch was done, but the answer with the value was lost; read it again")
+	case s.Object != "":
+		res.Value, res.Err = b.fetch(ctx, op.Key, s)
+	case int64(len(s.Value)) != s.Size || storage.Checksum(0, s.Value) != s.CRC32C:
+		res = storage.BatchResult{Err: storage.Errorf(storage.CodeDataLoss, "the row has other bytes than were stored")}
+	}
+	return res
+}
+
+func noRoom() error {
+	return storage.Errorf(storage.CodeTooLarge, "the values of the batch, sent and read, have more than %d bytes", storage.MaxBatchBytes)
 }
 
 func (s *stepResult) failure(op *storage.BatchOp) error {
@@ -176,15 +256,20 @@ func (s *stepResult) failure(op *storage.BatchOp) error {
 	case reasonCondemned:
 		return errCondemned
 	case reasonRoom:
-		return storage.Errorf(storage.CodeTooLarge, "the values of the batch, sent and read, have more than %d bytes", storage.MaxBatchBytes)
+		return noRoom()
 	default:
 		return unexpected("batch", s.Reason)
 	}
 }
 
-// fetch reads a value that is in the bucket.
+// fetch reads a value that is in a bucket.
 func (b *backend) fetch(ctx context.Context, key string, s *stepResult) ([]byte, error) {
-	body, err := b.openObject(ctx, s.Object, 0, s.Size)
+	body, err := b.openObject(ctx, &s.readResult)
+	if errors.Is(err, errObjectGone) {
+		if err = b.whereDidItGo(ctx, key, s.Version); err == nil {
+			err = replacedMeanwhile()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,8 +26,15 @@ import (
 // would go on serving what an object had been.
 type bucket struct {
 	caller *caller
-	name   string
+	name   string    // where new ones go; "": there are no new ones
 	store  uuid.UUID // of the tables, so that several can share a bucket
+}
+
+// An object is called by its bucket, a slash and its name in it, so that it is
+// found after the configuration names another bucket.
+func splitObject(object string) (bucket, name string) {
+	bucket, name, _ = strings.Cut(object, "/")
+	return bucket, name
 }
 
 func newBucket(c *caller, config *Config, store uuid.UUID) *bucket {
@@ -40,11 +48,15 @@ func (b *bucket) folder(namespace string) string {
 	return "stowage/" + b.store.String() + "/" + hex.EncodeToString(sum[:8]) + "/"
 }
 
-// newName returns a name for a new object.
-func (b *bucket) newName(namespace string) string { return b.folder(namespace) + uuid.NewString() }
+// newObject returns a new object.
+func (b *bucket) newObject(namespace string) string {
+	return b.name + "/" + b.folder(namespace) + uuid.NewString()
+}
 
-func (b *bucket) path(object string) string {
-	return "/storage/v1/object/" + url.PathEscape(b.name) + "/" + escapePath(object)
+// objectPath is the path of an object below one of Storage's endpoints.
+func objectPath(endpoint, object string) string {
+	bucket, name := splitObject(object)
+	return "/storage/v1/object" + endpoint + "/" + url.PathEscape(bucket) + "/" + escapePath(name)
 }
 
 // check asks whether the bucket is there and private.
@@ -60,7 +72,7 @@ func (b *bucket) check(ctx context.Context) error {
 		return schema.Diagnostics{schema.Errorf(at, "There is no such bucket",
 			"The project has no bucket %q that the key can see (%v). Create a private bucket of this name under Storage.", b.name, a.last)}
 	case a.last != nil:
-		return b.caller.explain(a).err(false)
+		return b.caller.fail(a)
 	}
 	var info struct {
 		Public bool `json:"public"`
@@ -81,7 +93,7 @@ func (b *bucket) upload(ctx context.Context, object string, s *spool) error {
 	if s.size > chunkBytes {
 		return b.uploadResumably(ctx, object, s)
 	}
-	req, err := b.caller.request(ctx, http.MethodPost, b.path(object), retryablehttp.ReaderFunc(func() (io.Reader, error) {
+	req, err := b.caller.request(ctx, http.MethodPost, objectPath("", object), retryablehttp.ReaderFunc(func() (io.Reader, error) {
 		return s.section(0, s.size), nil
 	}))
 	if err != nil {
@@ -99,21 +111,21 @@ func (b *bucket) upload(ctx context.Context, object string, s *spool) error {
 			return nil
 		}
 	}
-	return b.caller.explain(a).err(false)
+	return b.caller.fail(a)
 }
 
 // size returns how many bytes an object has.
 func (b *bucket) size(ctx context.Context, object string) (int64, error) {
-	req, err := b.caller.request(ctx, http.MethodGet, "/storage/v1/object/info/"+url.PathEscape(b.name)+"/"+escapePath(object), nil)
+	req, err := b.caller.request(ctx, http.MethodGet, objectPath("/info", object), nil)
 	if err != nil {
 		return 0, err
 	}
 	answer, _, a := b.caller.do(req)
 	switch {
-	case a.last != nil && a.last.status == http.StatusNotFound:
+	case a.last != nil && a.last.missing:
 		return 0, errObjectGone
 	case a.last != nil:
-		return 0, b.caller.explain(a).err(false)
+		return 0, b.caller.fail(a)
 	}
 	var info struct {
 		Size     *int64 `json:"size"`
@@ -138,17 +150,31 @@ var errObjectGone = errors.New("the bucket has no such object")
 
 // remove deletes objects. Those that are missing are no error.
 func (b *bucket) remove(ctx context.Context, objects []string) error {
-	body, err := json.Marshal(map[string][]string{"prefixes": objects})
+	names := make(map[string][]string)
+	for _, object := range objects {
+		bucket, name := splitObject(object)
+		names[bucket] = append(names[bucket], name)
+	}
+	for bucket, names := range names {
+		if err := b.removeFrom(ctx, bucket, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bucket) removeFrom(ctx context.Context, bucket string, names []string) error {
+	body, err := json.Marshal(map[string][]string{"prefixes": names})
 	if err != nil {
 		return err
 	}
-	req, err := b.caller.request(ctx, http.MethodDelete, "/storage/v1/object/"+url.PathEscape(b.name), body)
+	req, err := b.caller.request(ctx, http.MethodDelete, "/storage/v1/object/"+url.PathEscape(bucket), body)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if _, _, a := b.caller.do(req); a.last != nil {
-		return b.caller.explain(a).err(false)
+		return b.caller.fail(a)
 	}
 	return nil
 }
@@ -177,7 +203,7 @@ func (b *bucket) list(ctx context.Context, folder, cursor string) (objects []lis
 	req.Header.Set("Content-Type", "application/json")
 	answer, header, a := b.caller.do(req)
 	if a.last != nil {
-		return nil, "", now, b.caller.explain(a).err(false)
+		return nil, "", now, b.caller.fail(a)
 	}
 	var page struct {
 		Objects    []listed `json:"objects"`
@@ -196,24 +222,25 @@ func (b *bucket) list(ctx context.Context, folder, cursor string) (objects []lis
 	return page.Objects, page.NextCursor, now, nil
 }
 
-// open asks for length bytes of an object from offset on.
-func (b *bucket) open(ctx context.Context, object string, offset, length int64) (*http.Response, *failure) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.caller.base+b.path(object), nil)
+// openObject asks for the bytes from offset to end, which is not among them, of an
+// object of size bytes.
+func (c *caller) openObject(ctx context.Context, object string, offset, end, size int64) (*http.Response, *failure) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+objectPath("", object), nil)
 	if err != nil {
 		return nil, &failure{code: storage.CodeInternal, text: "the request cannot be made", cause: err}
 	}
-	b.caller.sign(req.Header)
-	req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10))
-	resp, err := b.caller.streaming.Do(req)
-	if f := b.caller.judge(ctx, resp, err, true); f != nil {
-		if resp != nil {
-			_ = resp.Body.Close()
+	c.sign(req.Header)
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
+	resp, err := c.streaming.Do(req)
+	f := c.judge(ctx, resp, err, true)
+	if f == nil {
+		want := fmt.Sprintf("bytes %d-%d/%d", offset, end-1, size)
+		if got := resp.Header.Get("Content-Range"); resp.StatusCode != http.StatusPartialContent || got != want {
+			f = &failure{code: storage.CodeInternal, retry: true, text: fmt.Sprintf("the project answered a request for %q with %s, %q", want, resp.Status, got)}
 		}
-		return nil, f
 	}
-	if resp.StatusCode != http.StatusPartialContent {
+	if f != nil && resp != nil {
 		_ = resp.Body.Close()
-		return nil, &failure{code: storage.CodeInternal, text: "the project answered a request for a range with " + resp.Status}
 	}
-	return resp, nil
+	return resp, f
 }

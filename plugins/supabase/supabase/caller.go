@@ -6,16 +6,20 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -68,6 +72,17 @@ func newCaller(c *Config, log *slog.Logger) (*caller, error) {
 
 func (c *caller) close() { c.transport.CloseIdleConnections() }
 
+// scrub takes the keys, and the values of the configured headers, out of a text
+// that came from elsewhere.
+func (c *caller) scrub(text string) string {
+	for _, secret := range append(slices.Collect(maps.Values(c.headers)), c.creds.bearer, c.creds.apikey) {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, schema.Redacted)
+		}
+	}
+	return text
+}
+
 // attempts is what became of the attempts of one call so far.
 type attempts struct {
 	sent  atomic.Bool // the attempt under way has a connection
@@ -110,7 +125,7 @@ func (c *caller) judge(ctx context.Context, resp *http.Response, err error, sent
 	if err != nil {
 		return judgeError(ctx, err, sent)
 	}
-	return judgeAnswer(resp.StatusCode, resp.Header, body, c.creds.scrub)
+	return judgeAnswer(resp.StatusCode, resp.Header, body, c.scrub)
 }
 
 // backoff implements retryablehttp.Backoff: what the project asks for, or
@@ -124,6 +139,27 @@ func backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 		}
 	}
 	return wait/2 + rand.N(wait) //nolint:gosec // jitter needs no secrecy
+}
+
+// pause waits before a stream is taken up again after it failed so many times
+// in a row, or says why it is not.
+func (c *caller) pause(ctx context.Context, f *failure, failures int) error {
+	if ctx.Err() != nil {
+		return cause(ctx)
+	}
+	wait := max(f.after, backoff(minBackoff, maxBackoff, failures, nil))
+	deadline, ok := ctx.Deadline()
+	if !f.retry || failures >= c.retries || f.after > maxRetryAfter || ok && time.Until(deadline) < wait {
+		return c.explain(f).err(failures > 0)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return cause(ctx)
+	}
 }
 
 // request makes a signed request. body is nil, []byte or a
@@ -166,7 +202,7 @@ func (c *caller) do(req *retryablehttp.Request) ([]byte, http.Header, *attempts)
 		a.last = judgeError(ctx, err, false)
 	}
 	if ctx.Err() != nil { // it ended while waiting for the next
-		a.last = &failure{code: storage.CodeOf(ctx.Err()), text: a.last.text, cause: ctx.Err()}
+		a.last = &failure{code: storage.CodeOf(cause(ctx)), text: a.last.text, cause: cause(ctx)}
 	}
 	return nil, nil, a
 }
@@ -188,11 +224,11 @@ func (c *caller) call(ctx context.Context, function string, args, out any) (*att
 	req.Header.Set("Content-Profile", c.profile)
 	answer, _, a := c.do(req)
 	if a.last != nil {
-		e := c.explain(a).err(a.doubt)
-		e.Retried = a.tries > 1
+		e := c.fail(a)
+		e.OutcomeUnknown = a.doubt
 		return a, e
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
+	if err := jsonv2.Unmarshal(answer, out); err != nil {
 		a.doubt = true
 		e := storage.Errorf(storage.CodeInternal, "the answer of %s%s is not what it should be: %w", c.prefix, function, err)
 		e.OutcomeUnknown = true
@@ -201,9 +237,12 @@ func (c *caller) call(ctx context.Context, function string, args, out any) (*att
 	return a, nil
 }
 
+// fail is the error of a call that failed, without a word on its outcome.
+func (c *caller) fail(a *attempts) *storage.Error { return c.explain(a.last).err(a.tries > 1) }
+
 // explain adds what to do to failures that only the operator can end.
-func (c *caller) explain(a *attempts) *failure {
-	f := *a.last
+func (c *caller) explain(known *failure) *failure {
+	f := *known
 	advice := ""
 	switch {
 	case f.api == "PGRST106":

@@ -42,6 +42,7 @@ func TestAWrongConfigurationIsRefusedAtItsLine(t *testing.T) {
 		"malformed header value": {func(c *Config) { c.Headers = map[string]string{"a": "x\ny"} }, `headers["a"]`, "cannot have"},
 		"missing CA":             {func(c *Config) { c.CAFile = "/nowhere/ca.pem" }, "ca_file", "no such file"},
 		"CA that is none":        {func(c *Config) { c.CAFile = noPEM }, "ca_file", "no certificate"},
+		"no room":                {func(c *Config) { c.InlineLimit = 0 }, "inline_limit", "Add bucket"},
 		"limits the wrong way":   {func(c *Config) { c.Bucket, c.MaxValueSize = "b", 1 }, "max_value_size", "cannot be less"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +62,13 @@ func TestAWrongConfigurationIsRefusedAtItsLine(t *testing.T) {
 			}
 		})
 	}
-	good := &Config{URL: "https://x.supabase.co/", SecretKey: "sb_secret_x", Headers: map[string]string{"X-Region": "eu"}}
+	for host, warned := range map[string]bool{"http://db.example.org": true, "http://127.0.0.1:8000": false, "http://localhost": false} {
+		diags := (&Config{URL: host, SecretKey: "sb_secret_x", InlineLimit: 1}).Validate(t.Context())
+		if diags.HasErrors() || len(diags) > 0 != warned {
+			t.Errorf("%s: %v", host, diags)
+		}
+	}
+	good := &Config{InlineLimit: 1, URL: "https://x.supabase.co/", SecretKey: "sb_secret_x", Headers: map[string]string{"X-Region": "eu"}}
 	if diags := good.Validate(t.Context()); len(diags) > 0 {
 		t.Errorf("a good one: %v", diags)
 	}
@@ -69,8 +76,11 @@ func TestAWrongConfigurationIsRefusedAtItsLine(t *testing.T) {
 
 func TestKeysArePrintedByNothing(t *testing.T) {
 	c := credentials{apikey: "sb_secret_Zm9v", bearer: "ey.ey.ey"}
-	printed := fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c, c) + c.scrub("refused sb_secret_Zm9v and ey.ey.ey")
-	if strings.Contains(printed, "Zm9v") || strings.Contains(printed, "ey.ey.ey") {
+	calls := &caller{creds: c, headers: map[string]string{"X-Proxy": "proxy-pass"}}
+	long := strings.Repeat("x", 470)
+	f := judgeAnswer(500, nil, []byte(`{"message":"`+long+` sb_secret_Zm9v and ey.ey.ey and proxy-pass"}`), calls.scrub)
+	printed := fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c, c) + calls.scrub("refused sb_secret_Zm9v and ey.ey.ey") + f.Error()
+	if strings.Contains(printed, "sb_secret") || strings.Contains(printed, "ey.ey") || strings.Contains(printed, "proxy-pass") {
 		t.Error(printed)
 	}
 }

@@ -5,26 +5,30 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
-// openObject opens length bytes of an object for reading. The reader goes on
+// openObject opens the part of an object that r selects. The reader goes on
 // where it was when the connection breaks or stands still.
-func (b *backend) openObject(ctx context.Context, object string, offset, length int64) (io.ReadCloser, error) {
-	if b.bucket == nil {
-		return nil, storage.Errorf(storage.CodeUnavailable, "the value is in a bucket, and the configuration names none; add the bucket this backend was used with")
-	}
-	if length == 0 {
+func (b *backend) openObject(ctx context.Context, r *readResult) (io.ReadCloser, error) {
+	if r.Length == 0 {
 		return http.NoBody, nil
 	}
-	d := &download{backend: b, object: object, at: offset, left: length}
-	d.ctx, d.cancel = context.WithCancel(ctx)
-	stop := context.AfterFunc(b.life, d.cancel)
-	d.stop = func() { stop(); d.cancel() }
+	if err := b.downloads.Acquire(ctx, 1); err != nil {
+		return nil, cause(ctx)
+	}
+	d := &download{backend: b, object: r.Object, size: r.Size, at: r.Offset, to: r.Offset + r.Length}
+	var cancel context.CancelCauseFunc
+	d.ctx, cancel = context.WithCancelCause(ctx)
+	stop := context.AfterFunc(b.gate.life, func() { cancel(errClosed()) })
+	d.release = func() {
+		stop()
+		cancel(nil)
+		b.downloads.Release(1)
+	}
 	if err := d.connect(); err != nil {
-		d.stop()
+		d.release()
 		return nil, err
 	}
 	return d, nil
@@ -34,104 +38,76 @@ func (b *backend) openObject(ctx context.Context, object string, offset, length 
 type download struct {
 	backend *backend
 	object  string
+	size    int64
 	ctx     context.Context //nolint:containedctx // that of the Get, which governs the reading too
-	cancel  context.CancelFunc
-	stop    func()
+	release func()
 
-	at, left int64
-	body     io.ReadCloser
-	end      context.CancelFunc // of the connection
-	watchdog *time.Timer
+	at, to   int64
+	body     io.ReadCloser // nil: not connected
+	dog      *watchdog
 	failures int // since the last byte
-	last     *failure
 }
 
 // connect asks for what is left, and again while that may help.
 func (d *download) connect() error {
 	for {
-		ctx, cancel := context.WithCancel(d.ctx)
-		watchdog := time.AfterFunc(d.backend.config.Timeout, cancel)
-		resp, f := d.backend.bucket.open(ctx, d.object, d.at, d.left) //nolint:bodyclose // disconnect does
+		ctx, dog := guard(d.ctx, d.backend.config.Timeout)
+		resp, f := d.backend.caller.openObject(ctx, d.object, d.at, d.to, d.size) //nolint:bodyclose // disconnect does
 		if f == nil {
-			watchdog.Stop()
-			d.body, d.end, d.watchdog = resp.Body, cancel, watchdog
+			dog.rest()
+			d.body, d.dog = dog.watched(resp.Body), dog
 			return nil
 		}
-		watchdog.Stop()
-		cancel()
-		if f.status == http.StatusNotFound {
+		stalled := dog.blame(nil)
+		dog.end()
+		switch {
+		case f.missing:
 			return errObjectGone
+		case stalled != nil:
+			f = &failure{code: storage.CodeUnavailable, retry: true, text: "no answer from the project", cause: stalled}
 		}
-		if ctx.Err() != nil && d.ctx.Err() == nil { // the watchdog's doing
-			f = &failure{code: storage.CodeUnavailable, retry: true, text: "no answer from the project", cause: errNoAnswer}
-		}
-		if err := d.again(f); err != nil {
+		if err := d.pause(f); err != nil {
 			return err
 		}
 	}
 }
 
-// again waits before the next attempt, or says why there is none.
-func (d *download) again(f *failure) error {
-	d.last = f
-	if d.ctx.Err() != nil {
-		return d.ended()
-	}
-	if !f.retry || d.failures >= d.backend.config.MaxRetries || f.after > maxRetryAfter {
-		return f.err(false)
-	}
-	wait := max(f.after, backoff(minBackoff, maxBackoff, d.failures, nil))
-	if deadline, ok := d.ctx.Deadline(); ok && time.Until(deadline) < wait {
-		return f.err(false)
-	}
+func (d *download) pause(f *failure) error {
+	err := d.backend.caller.pause(d.ctx, f, d.failures)
 	d.failures++
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-d.ctx.Done():
-		return d.ended()
-	}
-}
-
-func (d *download) ended() error {
-	if d.backend.life.Err() != nil {
-		return errClosed()
-	}
-	return storage.AsError(d.ctx.Err())
+	return err
 }
 
 // Read implements io.Reader.
 func (d *download) Read(p []byte) (int, error) {
 	for {
-		if d.left == 0 {
+		if d.at == d.to {
 			return 0, io.EOF
 		}
 		if len(p) == 0 {
 			return 0, nil
 		}
-		d.watchdog.Reset(d.backend.config.Timeout)
-		n, err := d.body.Read(p[:min(int64(len(p)), d.left)])
-		d.watchdog.Stop()
+		if d.body == nil {
+			if err := d.connect(); err != nil {
+				if errors.Is(err, errObjectGone) {
+					return 0, replacedMeanwhile()
+				}
+				return 0, err
+			}
+		}
+		n, err := d.body.Read(p[:min(int64(len(p)), d.to-d.at)])
+		d.dog.rest() // the reader may take its time
 		if n > 0 {
 			d.at += int64(n)
-			d.left -= int64(n)
 			d.failures = 0
 			return n, nil
 		}
 		if err == nil {
 			continue
 		}
+		err = d.dog.blame(err)
 		d.disconnect()
-		f := &failure{code: storage.CodeUnavailable, retry: true, text: "the value broke off", cause: err}
-		if err := d.again(f); err != nil {
-			return 0, err
-		}
-		if err := d.connect(); err != nil {
-			if errors.Is(err, errObjectGone) {
-				return 0, storage.Errorf(storage.CodeUnavailable, "the value was replaced while it was read; read it again")
-			}
+		if err := d.pause(&failure{code: storage.CodeUnavailable, retry: true, text: "the value broke off", cause: err}); err != nil {
 			return 0, err
 		}
 	}
@@ -139,8 +115,7 @@ func (d *download) Read(p []byte) (int, error) {
 
 func (d *download) disconnect() {
 	if d.body != nil {
-		d.watchdog.Stop()
-		d.end()
+		d.dog.end()
 		_ = d.body.Close()
 		d.body = nil
 	}
@@ -149,6 +124,9 @@ func (d *download) disconnect() {
 // Close implements io.Closer.
 func (d *download) Close() error {
 	d.disconnect()
-	d.stop()
+	if d.release != nil {
+		d.release()
+		d.release = nil
+	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +31,8 @@ type failure struct {
 	status int
 	text   string
 	cause  error
+	// missing: Storage knows the bucket and has no such object in it.
+	missing bool
 }
 
 // Error implements error.
@@ -44,9 +46,9 @@ func (f *failure) Error() string {
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.cause }
 
-// err returns the failure for a caller. unknown: the write may have happened.
-func (f *failure) err(unknown bool) *storage.Error {
-	return &storage.Error{Code: f.code, Temporary: f.retry, RetryAfter: f.after, OutcomeUnknown: unknown, Err: f}
+// err returns the failure for a caller. retried: it was not the first attempt.
+func (f *failure) err(retried bool) *storage.Error {
+	return &storage.Error{Code: f.code, Temporary: f.retry, RetryAfter: f.after, Retried: retried, Err: f}
 }
 
 // apiError is the body of an error: of PostgREST, of Storage or of the gateway.
@@ -69,7 +71,7 @@ func judgeError(ctx context.Context, err error, sent bool) *failure {
 	var tooLong *answerTooLong
 	switch {
 	case ctx.Err() != nil:
-		f.retry, f.code, f.text, f.cause = false, storage.CodeOf(ctx.Err()), "no answer from the project yet", ctx.Err()
+		f.retry, f.code, f.text, f.cause = false, storage.CodeOf(cause(ctx)), "no answer from the project yet", cause(ctx)
 	case errors.As(err, &tooLong):
 		f.retry, f.code = false, storage.CodeInternal
 	case !sent && isUntrusted(err):
@@ -81,12 +83,9 @@ func judgeError(ctx context.Context, err error, sent bool) *failure {
 
 // plain takes away the URL that package http puts around an error.
 func plain(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op
-	}
-	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(fmt.Sprintf("%T", err), "*url.") {
-		return inner
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
 	}
 	return err
 }
@@ -101,11 +100,22 @@ func judgeAnswer(status int, h http.Header, body []byte, scrub func(string) stri
 		status = hidden
 	}
 	f := &failure{status: status, api: api.Code, after: retryAfter(h)}
-	f.text = scrub(describe(status, api))
+	for _, text := range []*string{&api.Message, &api.Details, &api.Error} {
+		*text = scrub(*text) // before it is cut, since half a key is not recognised
+	}
+	f.text = describe(status, api)
+	f.missing = isMissing(status, api)
 	if !f.judgeCode(api.Code) {
 		f.judgeStatus(status)
 	}
 	return f
+}
+
+// isMissing tells an object that is not there from a bucket that is not. Newer
+// versions of Storage give a code.
+func isMissing(status int, api apiError) bool {
+	return api.Code == "NoSuchKey" ||
+		status == http.StatusNotFound && api.Code != "NoSuchBucket" && strings.EqualFold(api.Message, "Object not found")
 }
 
 func describe(status int, api apiError) string {
@@ -183,11 +193,11 @@ func (f *failure) judgeStatus(status int) {
 		f.code = storage.CodeTooLarge
 	case http.StatusTooManyRequests:
 		f.code, f.retry = storage.CodeThrottled, true
-	case http.StatusRequestTimeout, http.StatusLocked:
+	case http.StatusLocked:
 		f.code, f.retry = storage.CodeUnavailable, true
 	case http.StatusInsufficientStorage:
 		f.code = storage.CodeQuotaExceeded
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 		520, 521, 522, 523, 524, 525, 544: // the CDN's, and Storage's for a database that timed out
 		f.code, f.retry, f.doubt = storage.CodeUnavailable, true, true
 	default:

@@ -4,9 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +19,9 @@ const (
 )
 
 func (c *Config) validateKeys(at func(name, summary, format string, args ...any)) {
-	for name, key := range map[string]string{"secret_key": c.SecretKey, "service_role_key": c.ServiceRoleKey, "anon_key": c.AnonKey} {
-		if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			at(name, "Not a key", "The key has a space, a line break or another character no key has. Was it cut out whole, and only it?")
+	for _, k := range []struct{ name, key string }{{"secret_key", c.SecretKey}, {"service_role_key", c.ServiceRoleKey}, {"anon_key", c.AnonKey}} {
+		if strings.ContainsFunc(k.key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			at(k.name, "Not a key", "The key has a space, a line break or another character no key has. Was it cut out whole, and only it?")
 			return
 		}
 	}
@@ -113,15 +111,3 @@ func (c credentials) sign(h http.Header) {
 		h.Set("Authorization", "Bearer "+c.bearer)
 	}
 }
-
-// scrub takes the keys out of a text that came from elsewhere.
-func (c credentials) scrub(text string) string {
-	for _, key := range []string{c.bearer, c.apikey} {
-		if key != "" {
-			text = strings.ReplaceAll(text, key, schema.Redacted)
-		}
-	}
-	return text
-}
-
-func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

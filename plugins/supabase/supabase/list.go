@@ -12,9 +12,11 @@ const maxPage = 1000
 
 // List implements storage.Backend.
 func (b *backend) List(ctx context.Context, opts storage.ListOptions) (storage.Page, error) {
-	if err := b.enter(ctx); err != nil {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return storage.Page{}, err
 	}
+	defer leave()
 	at, err := storage.ParseListToken(opts.Token)
 	if err != nil {
 		return storage.Page{}, err

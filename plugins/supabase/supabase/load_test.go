@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/p2p-ai-agents/stowage/internal/supabasetest"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -38,6 +39,8 @@ func TestCompareAndSetLosesNoIncrement(t *testing.T) {
 			if !errors.Is(err, storage.ErrFailedPrecondition) {
 				return err
 			}
+			// Those who lost come back one by one, as clients should.
+			time.Sleep(rand.N(4 * clients * time.Millisecond))
 		}
 	}
 	var work sync.WaitGroup

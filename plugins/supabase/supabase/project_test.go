@@ -2,6 +2,7 @@ package supabase
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -103,7 +104,7 @@ func tryOpen(t testing.TB, c *Config, stateDir string) (*backend, error) {
 		return nil, err
 	}
 	t.Cleanup(func() {
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -19,6 +19,16 @@ const maxMoved = 3
 
 // Get implements storage.Backend.
 func (b *backend) Get(ctx context.Context, key string, opts storage.GetOptions) (*storage.Reader, error) {
+	opening, leave, err := b.gate.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return b.get(opening, ctx, key, opts)
+}
+
+// get opens a value. reading is the context that governs the reading too.
+func (b *backend) get(ctx, reading context.Context, key string, opts storage.GetOptions) (*storage.Reader, error) {
 	item := readItem{Key: key, Value: true, ETag: opts.IfMatch}
 	item.selectRange(opts.Range)
 	for moved := 0; ; moved++ {
@@ -36,17 +46,24 @@ func (b *backend) Get(ctx context.Context, key string, opts storage.GetOptions) 
 			}
 			return storage.NewReader(object, r.Offset, r.Length, io.NopCloser(bytes.NewReader(r.Value))), nil
 		}
-		body, err := b.openObject(ctx, r.Object, r.Offset, r.Length)
+		body, err := b.openObject(reading, r)
 		if err == nil {
 			return storage.NewReader(object, r.Offset, r.Length, body), nil
 		}
 		if !errors.Is(err, errObjectGone) {
 			return nil, err
 		}
-		if err := b.whereDidItGo(ctx, key, r.Version); err != nil || moved == maxMoved {
+		if err := b.whereDidItGo(ctx, key, r.Version); err != nil {
 			return nil, err
 		}
+		if moved == maxMoved {
+			return nil, replacedMeanwhile()
+		}
 	}
+}
+
+func replacedMeanwhile() error {
+	return storage.Errorf(storage.CodeUnavailable, "the value was replaced while it was read; read it again")
 }
 
 // whereDidItGo tells, of an object that is gone, whether the value was replaced
@@ -64,6 +81,11 @@ func (b *backend) whereDidItGo(ctx context.Context, key, version string) error {
 
 // Stat implements storage.Backend.
 func (b *backend) Stat(ctx context.Context, key string, opts storage.StatOptions) (storage.Object, error) {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
+		return storage.Object{}, err
+	}
+	defer leave()
 	r, err := b.read(ctx, readItem{Key: key, ETag: opts.IfMatch})
 	if err != nil {
 		return storage.Object{}, err
@@ -73,9 +95,6 @@ func (b *backend) Stat(ctx context.Context, key string, opts storage.StatOptions
 
 // read asks for one key, together with whoever else asks now.
 func (b *backend) read(ctx context.Context, item readItem) (*readResult, error) {
-	if err := b.enter(ctx); err != nil {
-		return nil, err
-	}
 	r, err := b.reads.read(ctx, item)
 	if err != nil {
 		return nil, err
@@ -83,10 +102,12 @@ func (b *backend) read(ctx context.Context, item readItem) (*readResult, error) 
 	return r, r.err()
 }
 
-func (b *backend) readMany(ctx context.Context, items []readItem) ([]readResult, error) {
+// readMany reads in one call. Values that exceed room bytes together come
+// later.
+func (b *backend) readMany(ctx context.Context, items []readItem, room int64) ([]readResult, error) {
 	var results []readResult
 	_, err := b.caller.call(ctx, "get", map[string]any{
-		"p_namespace": b.config.Namespace, "p_items": items, "p_room": readRoom,
+		"p_namespace": b.config.Namespace, "p_items": items, "p_room": room,
 	}, &results)
 	if err != nil {
 		e := storage.AsError(err)

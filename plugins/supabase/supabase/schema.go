@@ -30,6 +30,12 @@ type SchemaOptions struct {
 	Role string
 }
 
+// functionNames are the functions of the script, without the table's name.
+var functionNames = []string{
+	"lock", "claim", "micros", "refusal", "apply_put", "apply_delete", "remove", "record", "info", "register",
+	"get", "put", "delete", "batch", "list", "changes", "sweep", "garbage", "condemn", "forget",
+}
+
 //go:embed schema.sql
 var schemaTemplate string
 
@@ -46,7 +52,12 @@ func (o SchemaOptions) SQL() (string, error) {
 			return "", fmt.Errorf("the %s is called %q; it may have lower-case letters, digits and _, begins with no digit, and has at most 40 bytes", what, name)
 		}
 	}
+	functions := make([]string, len(functionNames))
+	for i, name := range functionNames {
+		functions[i] = "'" + o.Table + "_" + name + "'"
+	}
 	return strings.NewReplacer(
+		"@functions@", "array["+strings.Join(functions, ", ")+"]",
 		"@schema@", o.Schema, "@table@", o.Table, "@role@", o.Role, "@version@", strconv.Itoa(SchemaVersion),
 	).Replace(schemaTemplate), nil
 }

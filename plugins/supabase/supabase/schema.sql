@@ -7,6 +7,7 @@
 
 begin;
 set local client_min_messages = warning;
+set local lock_timeout = '10s';
 select pg_advisory_xact_lock(hashtext('@schema@.@table@'), -2);
 
 create schema if not exists "@schema@";
@@ -15,91 +16,99 @@ do $$
 declare
   found_version integer;
 begin
+  if not exists (select from pg_roles where rolname = '@role@') then
+    create role "@role@" nologin;
+  end if;
+  if exists (select from pg_roles where rolname = 'authenticator') and not exists (
+      select from pg_auth_members m join pg_roles r on r.oid = m.roleid join pg_roles a on a.oid = m.member
+      where r.rolname = '@role@' and a.rolname = 'authenticator') then
+    grant "@role@" to authenticator;
+  end if;
+
   if to_regclass('"@schema@".@table@_meta') is not null then
     select version into found_version from "@schema@".@table@_meta;
     if found_version > @version@ then
       raise exception 'the tables have version %, this script has version @version@: use the newer plugin', found_version;
     end if;
+    -- Nothing that is right already is touched: that would lock the tables
+    -- against those who use them.
+    return;
   end if;
-  if not exists (select from pg_roles where rolname = '@role@') then
-    create role "@role@" nologin;
-    if exists (select from pg_roles where rolname = 'authenticator') then
-      grant "@role@" to authenticator;
-    end if;
-  end if;
+
+  create table "@schema@".@table@_meta (
+    only_row boolean primary key default true check (only_row),
+    version integer not null,
+    -- names this set of tables, so that two of them can share a bucket
+    store uuid not null default gen_random_uuid()
+  );
+  insert into "@schema@".@table@_meta (version) values (@version@);
+
+  create sequence "@schema@".@table@_versions as bigint;
+
+  -- A value is either inline (value) or in Storage (object: the bucket, a slash,
+  -- the name). Versions come from one sequence for all keys, so no key ever has
+  -- the same one twice.
+  create table "@schema@".@table@ (
+    namespace text collate "C" not null,
+    key text collate "C" not null check (octet_length(key) between 1 and 1024),
+    version bigint not null,
+    size bigint not null,
+    crc32c bigint not null,
+    value bytea,
+    object text collate "C",
+    content_type text not null,
+    metadata jsonb not null,
+    modified_at timestamptz not null,
+    expires_at timestamptz,
+    primary key (namespace, key),
+    check ((value is null) <> (object is null))
+  );
+  -- uncompressed, so that a range reads only the pages it needs
+  alter table "@schema@".@table@ alter column value set storage external;
+  create index @table@_expires on "@schema@".@table@ (namespace, expires_at) where expires_at is not null;
+  create unique index @table@_object on "@schema@".@table@ (object) where object is not null;
+
+  -- One row for every change. It is what watchers read, and where a repeated
+  -- request finds what it did the first time.
+  create table "@schema@".@table@_log (
+    namespace text collate "C" not null,
+    xid xid8 not null default pg_current_xact_id(),
+    seq bigint not null,
+    at timestamptz not null,
+    key text collate "C" not null,
+    version bigint,
+    request uuid,
+    result json,
+    primary key (namespace, xid, seq)
+  );
+  create unique index @table@_log_request on "@schema@".@table@_log (request) where request is not null;
+
+  -- Up to where the log of a namespace was trimmed.
+  create table "@schema@".@table@_trimmed (
+    namespace text collate "C" primary key,
+    xid xid8 not null,
+    seq bigint not null
+  );
+
+  -- Objects in Storage that no row points to any more. None of them may be
+  -- pointed to again, also not for a while after it was deleted (gone_at).
+  create table "@schema@".@table@_garbage (
+    object text collate "C" primary key,
+    namespace text collate "C" not null,
+    at timestamptz not null default clock_timestamp(),
+    gone_at timestamptz
+  );
+  create index @table@_garbage_at on "@schema@".@table@_garbage (namespace, at);
+
+  -- Those who write. A request of an epoch that is over is refused: it was given
+  -- up by its sender, and may not land after what the sender wrote since. Epochs
+  -- come from the sequence of the versions, so none comes again.
+  create table "@schema@".@table@_writers (
+    id uuid primary key,
+    epoch bigint not null,
+    seen_at timestamptz not null default clock_timestamp()
+  );
 end $$;
-
--- Tables ---------------------------------------------------------------------
-
-create table if not exists "@schema@".@table@_meta (
-  only_row boolean primary key default true check (only_row),
-  version integer not null,
-  -- names this set of tables, so that two of them can share a bucket
-  store uuid not null default gen_random_uuid()
-);
-
-create sequence if not exists "@schema@".@table@_versions as bigint;
-
--- A value is either inline (value) or in Storage (object). Versions come from
--- one sequence for all keys, so no key ever has the same one twice.
-create table if not exists "@schema@".@table@ (
-  namespace text collate "C" not null,
-  key text collate "C" not null check (octet_length(key) between 1 and 1024),
-  version bigint not null,
-  size bigint not null,
-  crc32c bigint not null,
-  value bytea,
-  object text collate "C",
-  content_type text not null,
-  metadata jsonb not null,
-  modified_at timestamptz not null,
-  expires_at timestamptz,
-  primary key (namespace, key),
-  check ((value is null) <> (object is null))
-);
--- uncompressed, so that a range reads only the pages it needs
-alter table "@schema@".@table@ alter column value set storage external;
-create index if not exists @table@_expires on "@schema@".@table@ (namespace, expires_at) where expires_at is not null;
-create unique index if not exists @table@_object on "@schema@".@table@ (object) where object is not null;
-
--- One row for every change. It is what watchers read, and where a repeated
--- request finds what it did the first time.
-create table if not exists "@schema@".@table@_log (
-  namespace text collate "C" not null,
-  xid xid8 not null default pg_current_xact_id(),
-  seq bigint not null,
-  at timestamptz not null,
-  key text collate "C" not null,
-  version bigint,
-  request uuid,
-  result json,
-  primary key (namespace, xid, seq)
-);
-create unique index if not exists @table@_log_request on "@schema@".@table@_log (request) where request is not null;
-
--- Up to where the log of a namespace was trimmed.
-create table if not exists "@schema@".@table@_trimmed (
-  namespace text collate "C" primary key,
-  xid xid8 not null,
-  seq bigint not null
-);
-
--- Objects in Storage that no row points to any more. None of them may be
--- pointed to again.
-create table if not exists "@schema@".@table@_garbage (
-  object text collate "C" primary key,
-  namespace text collate "C" not null,
-  at timestamptz not null default clock_timestamp()
-);
-create index if not exists @table@_garbage_at on "@schema@".@table@_garbage (namespace, at);
-
--- Those who write. A request of an epoch that is over is refused: it was given
--- up by its sender, and may not land after what the sender wrote since.
-create table if not exists "@schema@".@table@_writers (
-  id uuid primary key,
-  epoch bigint not null,
-  seen_at timestamptz not null default clock_timestamp()
-);
 
 -- Inner functions ------------------------------------------------------------
 
@@ -137,18 +146,17 @@ begin
 end $$;
 
 create or replace function "@schema@".@table@_micros(p_time timestamptz)
-returns bigint language sql immutable security invoker set search_path = '' as $$
-  select (extract(epoch from p_time) * 1000000)::bigint
-$$;
+returns bigint language sql immutable security invoker -- inlined, since no search path is set
+return (extract(epoch from p_time) * 1000000)::bigint;
 
 -- refusal is null if the condition holds for a key with this version.
 create or replace function "@schema@".@table@_refusal(p_condition text, p_etag text, p_version bigint)
-returns json language sql immutable security invoker set search_path = '' as $$
-  select json_build_object('ok', false, 'reason', 'condition', 'etag', coalesce(p_version::text, ''))
-  where (p_condition = 'absent' and p_version is not null)
-     or (p_condition = 'exists' and p_version is null)
-     or (p_condition = 'etag' and p_version::text is distinct from p_etag)
-$$;
+returns json language sql immutable security invoker -- inlined, too
+return case
+  when (p_condition = 'absent' and p_version is not null)
+    or (p_condition = 'exists' and p_version is null)
+    or (p_condition = 'etag' and p_version::text is distinct from p_etag)
+  then json_build_object('ok', false, 'reason', 'condition', 'etag', coalesce(p_version::text, '')) end;
 
 create or replace function "@schema@".@table@_apply_put(
   p_namespace text, p_key text, p_value bytea, p_object text, p_size bigint, p_crc32c bigint,
@@ -246,8 +254,8 @@ $$;
 -- register begins a new epoch of a writer and returns it.
 create or replace function "@schema@".@table@_register(p_writer uuid)
 returns json language sql volatile security invoker set search_path = '' as $$
-  insert into "@schema@".@table@_writers as w (id, epoch) values (p_writer, 1)
-  on conflict (id) do update set epoch = w.epoch + 1, seen_at = clock_timestamp()
+  insert into "@schema@".@table@_writers as w (id, epoch) values (p_writer, nextval('"@schema@".@table@_versions'))
+  on conflict (id) do update set epoch = excluded.epoch, seen_at = clock_timestamp()
   returning json_build_object('epoch', w.epoch)
 $$;
 
@@ -273,7 +281,7 @@ begin
       and (e.expires_at is null or e.expires_at > v_now)
   ), sized as (
     select *, wanted and object is null and length >= 0 as inline,
-      ord > 1 and sum(case when wanted and object is null then length else 0 end) over (order by ord) > p_room as later
+      ord > 1 and sum(case when wanted and object is null then greatest(length, 0) else 0 end) over (order by ord) > p_room as later
     from item
   )
   select coalesce(json_agg(
@@ -286,7 +294,7 @@ begin
       'expires_at', "@schema@".@table@_micros(expires_at),
       'object', object, 'offset', first, 'length', length, 'later', inline and later,
       'value', case when inline and not later
-        then translate(encode(substring(value from (first + 1)::integer for length::integer), 'base64'), E'\n', '') end)
+        then replace(encode(substring(value from (first + 1)::integer for length::integer), 'base64'), E'\n', '') end)
     end order by ord), '[]'::json)
   into v_result from sized;
   return v_result;
@@ -337,6 +345,7 @@ returns json language plpgsql volatile security invoker set search_path = '' as 
 declare
   v_result json;
   v_results json[] := '{}';
+  v_kept json[] := '{}'; -- for the log: without large values that were read
   v_op jsonb;
   v_failed boolean := false;
   v_room bigint := p_room;
@@ -381,6 +390,10 @@ begin
       end case;
       v_failed := v_failed or coalesce(v_result ->> 'ok', 'true') = 'false' or v_result ->> 'missing' is not null;
       v_results := v_results || v_result;
+      if length(v_result ->> 'value') > 1024 then
+        v_result := ((v_result::jsonb - 'value') || '{"forgotten": true}')::json;
+      end if;
+      v_kept := v_kept || v_result;
     end loop;
     if p_atomic and v_failed then
       raise exception using errcode = 'STOWA';
@@ -388,7 +401,8 @@ begin
   exception when sqlstate 'STOWA' then
     return json_build_object('ok', false, 'reason', 'failed', 'results', array_to_json(v_results));
   end;
-  return "@schema@".@table@_record(p_namespace, p_request, json_build_object('ok', true, 'results', array_to_json(v_results)));
+  perform "@schema@".@table@_record(p_namespace, p_request, json_build_object('ok', true, 'results', array_to_json(v_kept)));
+  return json_build_object('ok', true, 'results', array_to_json(v_results));
 end $$;
 
 -- list returns entries that begin with p_prefix and come after p_after, or,
@@ -451,6 +465,7 @@ create or replace function "@schema@".@table@_changes(
 returns json language plpgsql stable security invoker set search_path = '' as $$
 declare
   v_horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_next xid8 := pg_snapshot_xmax(pg_current_snapshot()); -- what is beyond is of another cluster, before a restore
   v_floor bigint;
   v_events json;
   v_count integer;
@@ -463,8 +478,8 @@ begin
     return json_build_object('events', '[]'::json, 'xid', v_horizon::text, 'seq', 0, 'floor', v_floor);
   end if;
   perform from "@schema@".@table@_trimmed t
-  where t.namespace = p_namespace and (t.xid, t.seq) > (p_xid::xid8, p_seq);
-  if found or p_xid::xid8 > pg_snapshot_xmax(pg_current_snapshot()) then
+  where t.namespace = p_namespace and (t.xid, t.seq) > (p_xid::xid8, p_seq) and t.xid <= v_next;
+  if found or p_xid::xid8 > v_next then
     return json_build_object('gap', true, 'events', '[]'::json, 'xid', v_horizon::text, 'seq', 0, 'floor', 0);
   end if;
   with event as (
@@ -481,10 +496,12 @@ end $$;
 
 -- sweep removes at most p_limit objects that have expired, and as many entries
 -- of the log that are older than p_history seconds.
-create or replace function "@schema@".@table@_sweep(p_namespace text, p_limit integer, p_history bigint)
+create or replace function "@schema@".@table@_sweep(p_namespace text, p_limit integer, p_history bigint, p_writer uuid)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_past timestamptz := v_now - p_history * interval '1 second';
+  v_next xid8;
   v_keys text[];
   v_row record;
   v_expired integer := 0;
@@ -506,7 +523,7 @@ begin
     select xid, seq, at from "@schema@".@table@_log
     where namespace = p_namespace and xid < pg_snapshot_xmin(pg_current_snapshot())
     order by xid, seq limit p_limit
-  ) l where at < v_now - p_history * interval '1 second' order by xid desc, seq desc limit 1;
+  ) l where at < v_past order by xid desc, seq desc limit 1;
   if found then
     insert into "@schema@".@table@_trimmed as t (namespace, xid, seq) values (p_namespace, v_row.xid, v_row.seq)
     on conflict (namespace) do update set xid = excluded.xid, seq = excluded.seq
@@ -515,6 +532,12 @@ begin
     where namespace = p_namespace and (xid, seq) <= (v_row.xid, v_row.seq);
     get diagnostics v_trimmed = row_count;
   end if;
+  -- What a restore brought from another cluster has ids that are yet to come.
+  v_next := pg_snapshot_xmax(pg_current_snapshot());
+  delete from "@schema@".@table@_log where namespace = p_namespace and xid > v_next;
+  delete from "@schema@".@table@_trimmed where namespace = p_namespace and xid > v_next;
+  delete from "@schema@".@table@_garbage where namespace = p_namespace and gone_at < v_past;
+  update "@schema@".@table@_writers set seen_at = v_now where id = p_writer and seen_at < v_now - interval '1 day';
   delete from "@schema@".@table@_writers where seen_at < v_now - interval '90 days';
   return json_build_object('expired', v_expired, 'trimmed', v_trimmed);
 end $$;
@@ -524,7 +547,7 @@ create or replace function "@schema@".@table@_garbage(p_namespace text, p_limit 
 returns json language sql stable security invoker set search_path = '' as $$
   select coalesce(json_agg(object), '[]'::json) from (
     select object from "@schema@".@table@_garbage
-    where namespace = p_namespace and at <= clock_timestamp() - p_grace * interval '1 second'
+    where namespace = p_namespace and gone_at is null and at <= clock_timestamp() - p_grace * interval '1 second'
     order by at limit p_limit) g
 $$;
 
@@ -543,56 +566,63 @@ begin
   return json_build_object('condemned', v_count);
 end $$;
 
--- forget ends the record of garbage whose objects are gone.
+-- forget notes that garbage was deleted from Storage.
 create or replace function "@schema@".@table@_forget(p_objects text[])
 returns json language sql volatile security invoker set search_path = '' as $$
-  with gone as (delete from "@schema@".@table@_garbage where object = any (p_objects) returning 1)
+  with gone as (update "@schema@".@table@_garbage set gone_at = clock_timestamp() where object = any (p_objects) returning 1)
   select json_build_object('forgotten', count(*)) from gone
 $$;
 
 -- Rights ---------------------------------------------------------------------
 
+-- Supabase gives its roles rights to whatever is made in the schema public.
+-- Here nobody has any but the owner and the one role.
 do $$
 declare
-  v_name text;
-  v_role text;
+  v_table text;
+  v_statement text;
 begin
-  foreach v_name in array array['meta', 'log', 'trimmed', 'garbage', 'writers', ''] loop
-    v_name := '"@schema@".@table@' || case v_name when '' then '' else '_' || v_name end;
-    execute format('alter table %s enable row level security', v_name);
-    execute format('revoke all on table %s from public', v_name);
-    for v_role in select rolname from pg_roles where rolname in ('anon', 'authenticated', 'service_role') and rolname <> '@role@' loop
-      execute format('revoke all on table %s from %I', v_name, v_role);
-    end loop;
-    execute format('grant select, insert, update, delete on table %s to "@role@"', v_name);
-    execute format('drop policy if exists stowage on %s', v_name);
-    if not (select rolbypassrls from pg_roles where rolname = '@role@') then
-      execute format('create policy stowage on %s to "@role@" using (true) with check (true)', v_name);
+  foreach v_table in array array['@table@', '@table@_meta', '@table@_log', '@table@_trimmed', '@table@_garbage', '@table@_writers'] loop
+    if not (select relrowsecurity from pg_class where oid = ('"@schema@".' || v_table)::regclass) then
+      execute format('alter table "@schema@".%I enable row level security', v_table);
     end if;
+    if exists (select from pg_policies where schemaname = '@schema@' and tablename = v_table and policyname = 'stowage'
+        and roles <> array['@role@'::name]) then
+      execute format('drop policy stowage on "@schema@".%I', v_table);
+    end if;
+    if not (select rolbypassrls from pg_roles where rolname = '@role@')
+        and not exists (select from pg_policies where schemaname = '@schema@' and tablename = v_table and policyname = 'stowage') then
+      execute format('create policy stowage on "@schema@".%I to "@role@" using (true) with check (true)', v_table);
+    end if;
+    execute format('grant select, insert, update, delete on table "@schema@".%I to "@role@"', v_table);
   end loop;
-  for v_name in
-    select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = '@schema@' and p.proname = any (array['@table@_lock', '@table@_claim', '@table@_micros', '@table@_refusal',
-      '@table@_apply_put', '@table@_apply_delete', '@table@_remove', '@table@_record', '@table@_info', '@table@_register',
-      '@table@_get', '@table@_put', '@table@_delete', '@table@_batch', '@table@_list', '@table@_changes', '@table@_sweep',
-      '@table@_garbage', '@table@_condemn', '@table@_forget'])
+  grant usage, select on sequence "@schema@".@table@_versions to "@role@";
+  grant usage on schema "@schema@" to "@role@";
+  for v_statement in
+    select format('grant execute on function %s to "@role@"', p.oid::regprocedure)
+    from pg_proc p where p.pronamespace = '"@schema@"'::regnamespace and p.proname = any (@functions@)
   loop
-    execute format('revoke all on function %s from public', v_name);
-    for v_role in select rolname from pg_roles where rolname in ('anon', 'authenticated', 'service_role') and rolname <> '@role@' loop
-      execute format('revoke all on function %s from %I', v_name, v_role);
-    end loop;
-    execute format('grant execute on function %s to "@role@"', v_name);
+    execute v_statement;
   end loop;
-  for v_role in select rolname from pg_roles where rolname in ('anon', 'authenticated', 'service_role') and rolname <> '@role@' loop
-    execute format('revoke all on sequence "@schema@".@table@_versions from %I', v_role);
+
+  for v_statement in
+    select distinct format('revoke all on %s from %s', what, case grantee when 0 then 'public' else grantee::regrole::text end)
+    from (
+      select format('%s %s', case relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass) as what, relowner as owner,
+        coalesce(relacl, acldefault(case relkind when 'S' then 's'::"char" else 'r'::"char" end, relowner)) as acl
+      from pg_class c where relnamespace = '"@schema@"'::regnamespace and relname in ('@table@', '@table@_meta', '@table@_log',
+        '@table@_trimmed', '@table@_garbage', '@table@_writers', '@table@_versions')
+      union all
+      select format('function %s', p.oid::regprocedure), proowner, coalesce(proacl, acldefault('f', proowner))
+      from pg_proc p where pronamespace = '"@schema@"'::regnamespace and proname = any (@functions@)
+    ) made, aclexplode(acl) a
+    where grantee <> owner and grantee <> '"@role@"'::regrole
+  loop
+    execute v_statement;
   end loop;
 end $$;
-revoke all on sequence "@schema@".@table@_versions from public;
-grant usage, select on sequence "@schema@".@table@_versions to "@role@";
-grant usage on schema "@schema@" to "@role@";
 
-insert into "@schema@".@table@_meta (version) values (@version@)
-on conflict (only_row) do update set version = excluded.version;
+update "@schema@".@table@_meta set version = @version@ where version <> @version@;
 
 commit;
 

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
+	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sys/unix"
 
+	"github.com/p2p-ai-agents/stowage/sdk/schema"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
@@ -45,6 +48,17 @@ func newSpool(dir string, body io.Reader) (*spool, error) {
 // spoolBytes is for a value that is in memory.
 func spoolBytes(p []byte) *spool {
 	return &spool{source: bytes.NewReader(p), size: int64(len(p))}
+}
+
+// checkSpool reports a directory in which nothing can be spooled, for the
+// operator.
+func checkSpool(dir string) error {
+	s, err := newSpool(dir, strings.NewReader(""))
+	if err != nil {
+		return schema.Diagnostics{schema.Errorf(cty.GetAttrPath("spool_dir"), "Large values cannot be spooled", "%v.", storage.AsError(err).Err)}
+	}
+	s.close()
+	return nil
 }
 
 func spoolError(err error) error {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
 
 // sweepBatch is how many rows, and how many objects, go in one call.
@@ -17,17 +15,17 @@ const orphanInterval = 60
 
 // sweepEvery removes what is no longer of use until the backend is closed. Many
 // hosts may do so at once; each begins at another time.
-func (b *backend) sweepEvery() {
+func (b *backend) sweepEvery(ctx context.Context) {
 	interval := b.config.SweepInterval
 	timer := time.NewTimer(rand.N(interval)) //nolint:gosec // jitter needs no secrecy
 	defer timer.Stop()
 	for round := 0; ; round++ {
 		select {
-		case <-b.life.Done():
+		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		b.sweep(b.life, round%orphanInterval == 0)
+		b.sweep(ctx, round%orphanInterval == 0)
 		timer.Reset(interval)
 	}
 }
@@ -40,10 +38,7 @@ func (b *backend) sweep(ctx context.Context, orphans bool) {
 		}
 	}
 	note("expired objects and old changes", b.sweepRows(ctx))
-	if b.bucket == nil {
-		return
-	}
-	if orphans {
+	if orphans && b.bucket.name != "" {
 		note("large values that no row points to", b.condemnOrphans(ctx))
 	}
 	note("replaced large values", b.removeGarbage(ctx))
@@ -57,6 +52,7 @@ func (b *backend) sweepRows(ctx context.Context) error {
 		}
 		if _, err := b.caller.call(ctx, "sweep", map[string]any{
 			"p_namespace": b.config.Namespace, "p_limit": sweepBatch, "p_history": int64(b.config.History.Seconds()),
+			"p_writer": b.writer.id,
 		}, &swept); err != nil {
 			return err
 		}
@@ -64,7 +60,7 @@ func (b *backend) sweepRows(ctx context.Context) error {
 			return nil
 		}
 	}
-	return storage.AsError(ctx.Err())
+	return cause(ctx)
 }
 
 // removeGarbage deletes the objects that nothing has pointed to for the grace
@@ -102,7 +98,7 @@ func (b *backend) condemnOrphans(ctx context.Context) error {
 		var old []string
 		for _, o := range page {
 			if now.Sub(o.CreatedAt) >= b.config.OrphanGrace {
-				old = append(old, o.Name)
+				old = append(old, b.bucket.name+"/"+o.Name)
 			}
 		}
 		if len(old) > 0 {

@@ -64,8 +64,8 @@ func isUntrusted(err error) bool {
 }
 
 // wholeAnswers is a RoundTripper that takes one of a bounded number of slots,
-// bounds the time of each attempt and reads the whole answer in it, so that an
-// answer that breaks off is an attempt that failed.
+// ends an attempt in which nothing moves for the timeout, and reads the whole
+// answer, so that one that breaks off is an attempt that failed.
 type wholeAnswers struct {
 	next    http.RoundTripper
 	slots   *semaphore.Weighted
@@ -80,29 +80,24 @@ func (w *wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer w.slots.Release(1)
-	ctx, cancel := context.WithTimeoutCause(req.Context(), w.timeout, errNoAnswer)
-	defer cancel()
-	resp, err := w.next.RoundTrip(req.WithContext(a.trace(ctx)))
+	ctx, dog := guard(req.Context(), w.timeout)
+	defer dog.end()
+	req = req.WithContext(a.trace(ctx))
+	if req.Body != nil {
+		req.Body = dog.watched(req.Body)
+	}
+	resp, err := w.next.RoundTrip(req)
 	if err != nil {
-		return nil, becauseOf(ctx, req.Context(), err)
+		return nil, dog.blame(err)
 	}
 	defer resp.Body.Close()
+	resp.Body = dog.watched(resp.Body)
 	body, err := readAnswer(resp)
 	if err != nil {
-		return nil, becauseOf(ctx, req.Context(), err)
+		return nil, dog.blame(err)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
-}
-
-var errNoAnswer = errors.New("it took longer than the configured timeout")
-
-// becauseOf names the timeout of the attempt where that was what ended it.
-func becauseOf(attempt, caller context.Context, err error) error {
-	if attempt.Err() != nil && caller.Err() == nil {
-		return context.Cause(attempt)
-	}
-	return err
 }
 
 type answerTooLong struct{}

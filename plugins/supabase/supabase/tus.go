@@ -5,11 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
 )
@@ -67,7 +67,7 @@ func (u *tusUpload) run(ctx context.Context) error {
 			failures = 0
 			continue
 		}
-		if err := u.wait(ctx, f, failures); err != nil {
+		if err := u.bucket.caller.pause(ctx, f, failures); err != nil {
 			return err
 		}
 		if err := u.resume(ctx); err != nil {
@@ -89,12 +89,13 @@ func (u *tusUpload) create(ctx context.Context) error {
 		return err
 	}
 	u.sign(req.Header)
+	bucket, name := splitObject(u.object)
 	req.Header.Set("Upload-Length", strconv.FormatInt(u.spool.size, 10))
-	req.Header.Set("Upload-Metadata", tusMetadata("bucketName", u.bucket.name, "objectName", u.object,
+	req.Header.Set("Upload-Metadata", tusMetadata("bucketName", bucket, "objectName", name,
 		"contentType", "application/octet-stream", "cacheControl", "3600"))
 	_, header, a := c.do(req)
 	if a.last != nil {
-		return c.explain(a).err(false)
+		return c.fail(a)
 	}
 	// The scheme and host of Location may be those behind a proxy.
 	id := path.Base(header.Get("Location"))
@@ -119,16 +120,13 @@ func (u *tusUpload) sign(h http.Header) {
 }
 
 // patch sends the next part. What the project has of it is known only after an
-// answer. The time it may take grows with nothing: it may not stand still for
-// longer than the timeout.
+// answer.
 func (u *tusUpload) patch(ctx context.Context) *failure {
 	c := u.bucket.caller
 	length := min(u.spool.size-u.offset, chunkBytes)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watchdog := time.AfterFunc(c.timeout, func() { cancel(errNoAnswer) })
-	defer watchdog.Stop()
-	body := &watchedBody{Reader: u.spool.section(u.offset, length), watchdog: watchdog, timeout: c.timeout}
+	ctx, dog := guard(ctx, c.timeout)
+	defer dog.end()
+	body := dog.watched(io.NopCloser(u.spool.section(u.offset, length)))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, c.base+u.url, body)
 	if err != nil {
 		return &failure{code: storage.CodeInternal, text: "the request cannot be made", cause: err}
@@ -142,7 +140,7 @@ func (u *tusUpload) patch(ctx context.Context) *failure {
 	if resp != nil {
 		defer resp.Body.Close()
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+	if err != nil && dog.blame(nil) != nil {
 		return &failure{code: storage.CodeUnavailable, retry: true, text: "no answer from the project", cause: errNoAnswer}
 	}
 	if f := c.judge(ctx, resp, err, true); f != nil {
@@ -159,24 +157,6 @@ func (u *tusUpload) patch(ctx context.Context) *failure {
 	return nil
 }
 
-// wait waits before the next attempt, or says why there is none.
-func (u *tusUpload) wait(ctx context.Context, f *failure, failures int) error {
-	if ctx.Err() != nil {
-		return storage.AsError(ctx.Err())
-	}
-	if !f.retry || failures >= u.bucket.caller.retries || f.after > maxRetryAfter {
-		return u.bucket.caller.explain(&attempts{last: f}).err(false)
-	}
-	timer := time.NewTimer(max(f.after, backoff(minBackoff, maxBackoff, failures, nil)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return storage.AsError(ctx.Err())
-	}
-}
-
 // resume asks how much the project has.
 func (u *tusUpload) resume(ctx context.Context) error {
 	c := u.bucket.caller
@@ -190,7 +170,7 @@ func (u *tusUpload) resume(ctx context.Context) error {
 	case a.last != nil && (a.last.status == http.StatusNotFound || a.last.status == http.StatusGone || a.last.status == http.StatusBadRequest):
 		return errUploadGone
 	case a.last != nil:
-		return c.explain(a).err(false)
+		return c.fail(a)
 	}
 	offset, err := strconv.ParseInt(header.Get("Upload-Offset"), 10, 64)
 	if err != nil || offset < 0 || offset > u.spool.size {

@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
@@ -50,9 +50,11 @@ func parseCursor(cursor string) (p position, err error) {
 // Watch implements storage.Watcher. A stream asks for changes when all it had
 // are delivered, at most once in every watch_interval.
 func (b *backend) Watch(ctx context.Context, opts storage.WatchOptions) (storage.EventStream, error) {
-	if err := b.enter(ctx); err != nil {
+	_, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	s := &stream{backend: b, prefix: opts.Prefix}
 	s.ctx, s.end = context.WithCancel(ctx)
 	if opts.Cursor != "" {
@@ -89,9 +91,7 @@ type stream struct {
 	prefix  string
 	ctx     context.Context //nolint:containedctx // the stream ends when the context of Watch does
 	end     context.CancelFunc
-	closed  sync.Once
-	shut    bool
-	mu      sync.Mutex // of shut
+	closed  atomic.Bool
 
 	at     position
 	ready  []storage.Event
@@ -119,16 +119,17 @@ func (s *stream) Next(ctx context.Context) (storage.Event, error) {
 }
 
 func (s *stream) ended(ctx context.Context) error {
-	s.mu.Lock()
-	shut := s.shut
-	s.mu.Unlock()
 	switch {
-	case shut:
+	case s.closed.Load():
 		return storage.Errorf(storage.CodeCanceled, "the stream is closed")
 	case ctx.Err() != nil:
 		return storage.AsError(ctx.Err())
+	case s.backend.gate.life.Err() != nil:
+		return errClosed()
+	case s.ctx.Err() != nil:
+		return storage.AsError(s.ctx.Err())
 	default:
-		return s.backend.enter(s.ctx)
+		return nil
 	}
 }
 
@@ -138,7 +139,7 @@ func (s *stream) fill(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	defer context.AfterFunc(s.backend.life, cancel)()
+	defer context.AfterFunc(s.backend.gate.life, cancel)()
 	if !s.more {
 		timer := time.NewTimer(time.Until(s.asked.Add(s.backend.config.WatchInterval)))
 		defer timer.Stop()
@@ -209,11 +210,7 @@ func (s *stream) Cursor() string { return s.cursor }
 
 // Close implements storage.EventStream.
 func (s *stream) Close() error {
-	s.closed.Do(func() {
-		s.mu.Lock()
-		s.shut = true
-		s.mu.Unlock()
-		s.end()
-	})
+	s.closed.Store(true)
+	s.end()
 	return nil
 }

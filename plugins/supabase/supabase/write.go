@@ -3,7 +3,6 @@ package supabase
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
 	"maps"
@@ -18,9 +17,11 @@ const maxCondemned = 2
 
 // Put implements storage.Backend.
 func (b *backend) Put(ctx context.Context, key string, body io.Reader, opts storage.PutOptions) (storage.PutResult, error) {
-	if err := b.enter(ctx); err != nil {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return storage.PutResult{}, err
 	}
+	defer leave()
 	head, whole, err := readHead(body, int64(b.config.InlineLimit), opts.SizeHint)
 	if err != nil {
 		return storage.PutResult{}, notCommitted(err)
@@ -29,11 +30,14 @@ func (b *backend) Put(ctx context.Context, key string, body io.Reader, opts stor
 		v := value{size: int64(len(head)), crc: storage.Checksum(0, head), inline: head}
 		return b.commit(ctx, key, &v, opts)
 	}
-	if b.bucket == nil {
-		return storage.PutResult{}, storage.Errorf(storage.CodeTooLarge,
-			"the value has more than %d bytes; with a bucket the backend would take larger ones", int64(b.config.InlineLimit))
+	if b.bucket.name == "" {
+		return storage.PutResult{}, b.tooLarge()
 	}
 	return b.putLarge(ctx, key, head, body, opts)
+}
+
+func (b *backend) tooLarge() error {
+	return storage.Errorf(storage.CodeTooLarge, "the value has more than %d bytes; with a bucket the backend would take larger ones", int64(b.config.InlineLimit))
 }
 
 // readHead reads body up to its end or to one byte over limit.
@@ -72,10 +76,13 @@ func (v *value) fields(opts storage.PutOptions, prefix string) map[string]any {
 	if opts.Metadata == nil {
 		fields[prefix+"metadata"] = struct{}{}
 	}
-	if v.object != "" {
+	switch {
+	case v.object != "":
 		fields[prefix+"object"] = v.object
-	} else {
-		fields[prefix+"value"] = base64.StdEncoding.EncodeToString(v.inline)
+	case len(v.inline) == 0:
+		fields[prefix+"value"] = "" // nil would be null
+	default:
+		fields[prefix+"value"] = v.inline // in base64
 	}
 	if opts.TTL > 0 {
 		fields[prefix+"ttl"] = max(opts.TTL.Microseconds(), 1)
@@ -98,6 +105,10 @@ var errCondemned = storage.Errorf(storage.CodeUnavailable, "the uploaded object 
 
 // commit puts the row.
 func (b *backend) commit(ctx context.Context, key string, v *value, opts storage.PutOptions) (storage.PutResult, error) {
+	if err := b.encoding.Acquire(ctx, int64(len(v.inline))); err != nil {
+		return storage.PutResult{}, cause(ctx)
+	}
+	defer b.encoding.Release(int64(len(v.inline)))
 	args := v.fields(opts, "p_")
 	args["p_namespace"], args["p_key"] = b.config.Namespace, key
 	r, err := b.writer.write(ctx, "put", []string{key}, args)
@@ -125,7 +136,7 @@ func (b *backend) putLarge(ctx context.Context, key string, head []byte, rest io
 		return storage.PutResult{}, err
 	}
 	if err := b.uploads.Acquire(ctx, 1); err != nil {
-		return storage.PutResult{}, storage.AsError(err)
+		return storage.PutResult{}, cause(ctx)
 	}
 	defer b.uploads.Release(1)
 	s, err := newSpool(b.spool, io.MultiReader(bytes.NewReader(head), rest))
@@ -134,9 +145,9 @@ func (b *backend) putLarge(ctx context.Context, key string, head []byte, rest io
 	}
 	defer s.close()
 	for condemned := 0; ; condemned++ {
-		object := b.bucket.newName(b.config.Namespace)
+		object := b.bucket.newObject(b.config.Namespace)
 		if err := b.bucket.upload(ctx, object, s); err != nil {
-			b.discard(ctx, object)
+			b.discard(object)
 			return storage.PutResult{}, err
 		}
 		res, err := b.commit(ctx, key, &value{size: s.size, crc: s.crc, object: object}, opts)
@@ -144,7 +155,7 @@ func (b *backend) putLarge(ctx context.Context, key string, head []byte, rest io
 			return res, nil
 		}
 		if !storage.AsError(err).OutcomeUnknown {
-			b.discard(ctx, object)
+			b.discard(object)
 		}
 		if !errors.Is(err, errCondemned) || condemned == maxCondemned {
 			return storage.PutResult{}, err
@@ -168,24 +179,23 @@ func (b *backend) worthwhile(ctx context.Context, key string, c storage.Conditio
 	return c.Check(current)
 }
 
-// discardTimeout bounds how long an operation that failed is held up by tidying.
-const discardTimeout = 2 * time.Second
-
-// discard gives up an object that no row points to. Should that fail, it is
-// found later by its age.
-func (b *backend) discard(ctx context.Context, object string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	if err := b.condemn(ctx, []string{object}); err != nil {
-		b.log.Debug("an object that was given up is left for later", "object", object, "error", err)
-	}
+// discard gives up objects that no row points to, beside the operation. Should
+// that fail, they are found later by their age.
+func (b *backend) discard(objects ...string) {
+	b.gate.goes(func(ctx context.Context) {
+		if err := b.condemn(ctx, objects); err != nil {
+			b.log.Debug("objects that were given up are left for later", "objects", objects, "error", err)
+		}
+	})
 }
 
 // Delete implements storage.Backend.
 func (b *backend) Delete(ctx context.Context, key string, opts storage.DeleteOptions) (storage.Deleted, error) {
-	if err := b.enter(ctx); err != nil {
+	ctx, leave, err := b.gate.enter(ctx)
+	if err != nil {
 		return storage.Deleted{}, err
 	}
+	defer leave()
 	kind, etag := condition(opts.If)
 	r, err := b.writer.write(ctx, "delete", []string{key}, map[string]any{
 		"p_namespace": b.config.Namespace, "p_key": key, "p_condition": kind, "p_etag": etag,

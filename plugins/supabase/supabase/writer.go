@@ -69,11 +69,10 @@ func writerID(dir string) (uuid.UUID, error) {
 	}
 }
 
-// register begins a new epoch, unless one after the epoch given has begun
-// already. All doubts end with the old one.
+// register begins a new epoch, unless the one given is over already. All doubts end with the old one.
 func (w *writer) register(ctx context.Context, after int64) error {
 	flight := w.flight.DoChan(fmt.Sprint(after), func() (any, error) {
-		if w.current() > after {
+		if w.current() != after {
 			return nil, nil
 		}
 		// Others wait for it too, so it does not end with one of them.
@@ -90,17 +89,15 @@ func (w *writer) register(ctx context.Context, after int64) error {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if answer.Epoch > w.epoch {
-			w.epoch, w.all = answer.Epoch, false
-			clear(w.doubtful)
-		}
+		w.epoch, w.all = answer.Epoch, false
+		clear(w.doubtful)
 		return nil, nil
 	})
 	select {
 	case r := <-flight:
 		return r.Err
 	case <-ctx.Done():
-		return storage.AsError(ctx.Err())
+		return cause(ctx)
 	}
 }
 
@@ -133,8 +130,8 @@ func (w *writer) epochFor(ctx context.Context, keys []string) (int64, error) {
 func (w *writer) doubt(epoch int64, keys []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if epoch < w.epoch {
-		return
+	if epoch != w.epoch {
+		return // requests of that epoch are refused already
 	}
 	for _, key := range keys {
 		if len(w.doubtful) >= maxDoubtful {
@@ -151,33 +148,39 @@ func (w *writer) write(ctx context.Context, function string, keys []string, args
 	args["p_request"], args["p_writer"] = uuid.New(), w.id
 	ctx, cancel := context.WithTimeout(ctx, w.memory/2)
 	defer cancel()
+	unsure := false // an attempt may have been carried out, or may still be
+	failed := func(err error) error {
+		e := storage.AsError(err)
+		e.OutcomeUnknown = unsure
+		return e
+	}
 	for range maxStale {
 		epoch, err := w.epochFor(ctx, keys)
 		if err != nil {
-			return nil, err
+			return nil, failed(err)
 		}
 		args["p_epoch"] = epoch
 		var result writeResult
 		a, err := w.caller.call(ctx, function, args, &result)
-		if err != nil {
-			if a.doubt {
-				w.doubt(epoch, keys)
-			}
-			return nil, err
+		unsure = unsure || a.doubt
+		if a.doubt && (err != nil || result.Reason != reasonStale && !result.recorded()) {
+			w.doubt(epoch, keys)
 		}
-		if result.Reason != reasonStale && (!a.doubt || result.recorded()) {
+		switch {
+		case err != nil:
+			return nil, failed(err)
+		case result.Reason == reasonStale:
+			// None of the attempts was carried out, and none will be.
+			unsure = false
+		case !a.doubt || result.recorded():
 			return &result, nil
 		}
-		// Refused as stale, none of the attempts was carried out, and none will
-		// be. What changed nothing, on the other hand, is not recorded, so an
-		// attempt without an answer could still be carried out, and change
-		// something. In a new epoch it cannot, and the answer is final.
+		// What changed nothing is not recorded, so an attempt without an answer
+		// could still be carried out, and change something. In a new epoch it
+		// cannot, and the answer is final.
 		if err := w.register(ctx, epoch); err != nil {
-			w.doubt(epoch, keys)
-			e := storage.AsError(err)
-			e.OutcomeUnknown = a.doubt
-			return nil, e
+			return nil, failed(err)
 		}
 	}
-	return nil, storage.Errorf(storage.CodeUnavailable, "other processes write under the same id, and each ends the other's epoch; is the host's data_dir in use twice?")
+	return nil, failed(storage.Errorf(storage.CodeUnavailable, "other processes write under the same id, and each ends the other's epoch; is the host's data_dir in use twice?"))
 }
