@@ -12,14 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
-
-	"github.com/p2p-ai-agents/stowage/internal/bench/stock"
 )
 
-// The test binary is the stock plugin too, as the program is.
+// The test binary is the stock plugin and the project too, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == asStock {
-		stock.Serve()
+	if serveAsTold() {
 		return
 	}
 	goleak.VerifyTestMain(m)

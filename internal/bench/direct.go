@@ -24,7 +24,7 @@ func openPgx(ctx context.Context, p *project) (contestant, error) {
 	if err != nil {
 		return contestant{}, err
 	}
-	config, err := pgxpool.ParseConfig(p.front.DSN())
+	config, err := pgxpool.ParseConfig(p.DSN)
 	if err != nil {
 		return contestant{}, err
 	}
@@ -74,7 +74,7 @@ func openHTTP(ctx context.Context, p *project, address string) (contestant, erro
 		return contestant{}, err
 	}
 	transport := &http.Transport{MaxIdleConns: 2 * keysPerSize, MaxIdleConnsPerHost: 2 * keysPerSize, DisableCompression: true}
-	r := rest{client: &http.Client{Transport: transport, Timeout: patience}, base: address + "/rest/v1/rpc/stowage_", key: p.front.SecretKey}
+	r := rest{client: &http.Client{Transport: transport, Timeout: patience}, base: address + "/rest/v1/rpc/stowage_", key: p.SecretKey}
 	return contestant{
 		name: nameHTTP,
 		get: func(ctx context.Context, key string) ([]byte, error) {

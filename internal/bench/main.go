@@ -25,8 +25,11 @@ import (
 	"github.com/p2p-ai-agents/stowage/internal/bench/stock"
 )
 
-// asStock makes this binary the stock plugin.
-const asStock = "serve-stock-plugin"
+// What this binary can be instead.
+const (
+	asStock   = "serve-stock-plugin"
+	asProject = "serve-supabase-project"
+)
 
 // The parts of the measurement.
 const (
@@ -36,8 +39,7 @@ const (
 )
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == asStock {
-		stock.Serve()
+	if serveAsTold() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,6 +48,27 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// serveAsTold makes this process the one that its argument names, if it has such
+// an argument, and returns at its end.
+func serveAsTold() bool {
+	if len(os.Args) != 2 {
+		return false
+	}
+	switch os.Args[1] {
+	case asStock:
+		stock.Serve()
+	case asProject:
+		signal.Ignore(os.Interrupt) // it ends with the process that started it
+		if err := serveProject(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 func start(ctx context.Context) error {

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,67 +27,95 @@ const poolSize = 10
 // busy machine makes figures worse and no errors.
 const patience = time.Minute
 
-// project is a database that keeps what it acknowledges, behind a front that
-// answers as Supabase does, with the plugin's tables.
+// project is a Supabase project in a process of its own, as a real one is not in
+// that of its clients either.
 type project struct {
-	cluster *supabasetest.Cluster
-	front   *supabasetest.Project
+	access
+	process *exec.Cmd
+	stdin   io.Closer
 }
 
-func openProject(ctx context.Context) (_ *project, err error) {
-	p := &project{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.close())
-		}
-	}()
-	if p.cluster, err = supabasetest.StartCluster(ctx, supabasetest.ClusterOptions{Durable: true}); err != nil {
+// access is what clients of a project need.
+type access struct {
+	URL       string
+	FarURL    string // the same, behind a network with farRoundTrip
+	SecretKey string
+	DSN       string
+}
+
+// openProject starts this binary as a project.
+func openProject() (*project, error) {
+	self, err := os.Executable()
+	if err != nil {
 		return nil, err
 	}
-	p.front, err = supabasetest.NewProject(ctx, p.cluster, supabasetest.ProjectOptions{
+	p := &project{process: exec.Command(self, asProject)}
+	p.process.Stderr = os.Stderr
+	stdin, err := p.process.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.stdin = stdin
+	stdout, err := p.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.process.Start(); err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(stdout).Decode(&p.access); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *project) close() error {
+	return errors.Join(p.stdin.Close(), p.process.Wait())
+}
+
+// serveProject is that process: a database that keeps what it acknowledges,
+// behind a front that answers as Supabase does, with the plugin's tables. It
+// tells out how to reach it, and ends with in.
+func serveProject(ctx context.Context, in io.Reader, out io.Writer) (err error) {
+	cluster, err := supabasetest.StartCluster(ctx, supabasetest.ClusterOptions{Durable: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.Close()) }()
+	front, err := supabasetest.NewProject(ctx, cluster, supabasetest.ProjectOptions{
 		PoolSize: poolSize, AcquireTimeout: patience,
 		Timeouts: supabasetest.StatementTimeouts{ServiceRole: patience},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, front.Close()) }()
 	sql, err := supabase.SchemaOptions{}.SQL()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := supabase.Migrate(ctx, p.front.DSN(), sql); err != nil {
-		return nil, err
+	if err := supabase.Migrate(ctx, front.DSN(), sql); err != nil {
+		return err
 	}
-	return p, p.front.ReloadSchema(ctx)
-}
-
-func (p *project) close() error {
-	var errs []error
-	if p.front != nil {
-		errs = append(errs, p.front.Close())
+	if err := front.ReloadSchema(ctx); err != nil {
+		return err
 	}
-	if p.cluster != nil {
-		errs = append(errs, p.cluster.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// farAway is the address of the project at the end of a slower network.
-func (p *project) farAway(roundTrip time.Duration) (address string, network *delayed, err error) {
-	u, err := url.Parse(p.front.URL)
+	network, err := delayTo(strings.TrimPrefix(front.URL, "http://"), farRoundTrip/2)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	if network, err = delayTo(u.Host, roundTrip/2); err != nil {
-		return "", nil, err
+	defer func() { err = errors.Join(err, network.close()) }()
+	err = json.NewEncoder(out).Encode(access{front.URL, "http://" + network.addr(), front.SecretKey, front.DSN()})
+	if err != nil {
+		return err
 	}
-	u.Host = network.addr()
-	return u.String(), network, nil
+	_, err = io.Copy(io.Discard, in)
+	return err
 }
 
 // register makes a writer that puts may name, of epoch 1.
 func (p *project) register(ctx context.Context) (uuid.UUID, error) {
-	conn, err := pgx.Connect(ctx, p.front.DSN())
+	conn, err := pgx.Connect(ctx, p.DSN)
 	if err != nil {
 		return uuid.Nil, err
 	}
@@ -98,7 +129,7 @@ func (p *project) register(ctx context.Context) (uuid.UUID, error) {
 func (p *project) hosted(plugins, transport, address string) hosted {
 	return hosted{
 		plugin: supabase.Plugin(), plugins: plugins, transport: transport,
-		config: fmt.Sprintf("url = %q\nsecret_key = %q\nnamespace = %q\ntimeout = %q", address, p.front.SecretKey, transport, patience),
+		config: fmt.Sprintf("url = %q\nsecret_key = %q\nnamespace = %q\ntimeout = %q", address, p.SecretKey, transport, patience),
 	}
 }
 

@@ -57,7 +57,7 @@ type measured struct {
 // measureSupabase measures the plugin supabase, as a child and linked in, beside
 // clients without a host, in a project of its own.
 func measureSupabase(ctx context.Context, plugins string, at []away, e extent, progress io.Writer) (_ []measured, err error) {
-	p, err := openProject(ctx)
+	p, err := openProject()
 	if err != nil {
 		return nil, fmt.Errorf("a project to measure: %w", err)
 	}
@@ -79,13 +79,9 @@ func measureAway(ctx context.Context, p *project, plugins string, a away, e exte
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	address := p.front.URL
+	address := p.URL
 	if a.roundTrip > 0 {
-		var network *delayed
-		if address, network, err = p.farAway(a.roundTrip); err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, network.close()) }()
+		address = p.FarURL
 	}
 	opens := []func() (contestant, error){
 		func() (contestant, error) { return openHTTP(ctx, p, address) },
