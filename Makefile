@@ -43,7 +43,8 @@ chaos: build ## Kill plugins and the host for five minutes under load, then comp
 	go run ./internal/chaos
 
 .PHONY: bench
-bench: build ## Measure the transports beside a stock go-plugin service
+bench: build ## Measure transports, policies and the plugin supabase beside simpler ways
+	@tools/need initdb
 	go run ./internal/bench
 
 ##@ Change

@@ -25,34 +25,30 @@ type contestant struct {
 	close func(ctx context.Context) error
 }
 
-// The names of the contestants. Ratios are to stock.
+// The names of contestants. Those of hosts are the transports of their plugin.
 const (
 	nameStock   = "stock"
 	nameBuiltin = "builtin"
 	nameChild   = "child"
 )
 
-// openAll starts the contestants, stock first.
-func openAll(ctx context.Context, dir, plugins string) ([]contestant, error) {
+// openAll starts contestants one after the other.
+func openAll(opens ...func() (contestant, error)) ([]contestant, error) {
 	var all []contestant
-	for _, open := range []func() (contestant, error){
-		openStock,
-		func() (contestant, error) { return openHost(ctx, dir, plugins, nameBuiltin) },
-		func() (contestant, error) { return openHost(ctx, dir, plugins, nameChild) },
-	} {
+	for _, open := range opens {
 		c, err := open()
 		if err != nil {
-			return nil, errors.Join(err, closeAll(ctx, all))
+			return nil, errors.Join(err, closeAll(all))
 		}
 		all = append(all, c)
 	}
 	return all, nil
 }
 
-func closeAll(ctx context.Context, all []contestant) error {
+func closeAll(all []contestant) error {
 	var errs []error
 	for _, c := range all {
-		errs = append(errs, c.close(context.WithoutCancel(ctx)))
+		errs = append(errs, c.close(context.Background()))
 	}
 	return errors.Join(errs...)
 }
@@ -72,27 +68,43 @@ func openStock() (contestant, error) {
 	}, nil
 }
 
-// openHost starts a host with one backend, in memory, of the plugin local. All
-// that a host does to an operation is measured: routes, layers, statistics.
-func openHost(ctx context.Context, dir, plugins, transport string) (contestant, error) {
-	path := filepath.Join(dir, transport+".hcl")
+// hosted is a backend that a host is started with.
+type hosted struct {
+	plugin    sdk.Plugin
+	plugins   string // the directory with its binary
+	transport string
+	config    string // of the backend, in HCL
+}
+
+// inMemory is a backend of the plugin local.
+func inMemory(plugins, transport string) hosted {
+	return hosted{plugin: local.Plugin(), plugins: plugins, transport: transport}
+}
+
+// openHost starts a host with one backend, and keeps its files in dir. All that
+// a host does to an operation is measured: routes, layers, statistics.
+func openHost(ctx context.Context, dir string, b hosted) (contestant, error) {
+	path := filepath.Join(dir, b.transport+".hcl")
 	config := fmt.Sprintf(`host {
   plugin_dirs = [%q]
   data_dir    = "./%s"
 }
 
-plugin "local" {
+plugin %q {
   transport = %q
 }
 
-backend "memory" {
-  plugin = "local"
+backend "only" {
+  plugin = %q
+  config {
+%s
+  }
 }
-`, plugins, transport, transport)
+`, b.plugins, b.transport, b.plugin.Name, b.transport, b.plugin.Name, b.config)
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return contestant{}, err
 	}
-	h, err := host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{local.Plugin()}})
+	h, err := host.New(host.Options{ConfigPath: path, Builtins: []sdk.Plugin{b.plugin}})
 	if err != nil {
 		return contestant{}, err
 	}
@@ -105,7 +117,7 @@ backend "memory" {
 	}
 	store := h.Store()
 	return contestant{
-		name: transport,
+		name: b.transport,
 		get: func(ctx context.Context, key string) ([]byte, error) {
 			r, err := store.Get(ctx, key, storage.GetOptions{})
 			if err != nil {

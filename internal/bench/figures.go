@@ -37,39 +37,39 @@ type environment struct {
 	Backend string    `json:"backend"`
 }
 
-func describeEnvironment(begin time.Time, rounds int, turn time.Duration) environment {
+func describeEnvironment(begin time.Time, e extent) environment {
 	return environment{
 		Time: begin.UTC().Truncate(time.Second), Took: time.Since(begin).Round(time.Second).String(),
 		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-		Rounds: rounds, Turn: turn.String(), Backend: "local, in memory",
+		Rounds: e.rounds, Turn: e.turn.String(), Backend: "local, in memory",
 	}
 }
 
 // document is the file of figures. A key is OP/SIZE/CALLERS/CONTESTANT/UNIT,
 // such as "get/128/1/child/p50_us" or "put/4096/64/builtin/ops_per_s", or ends
 // in "times_stock" for the ratio to stock, where more than 1 is better. SIZE is
-// in bytes.
+// in bytes. Those of a Supabase project begin with "supabase/" or
+// "supabase/5ms/", and the ratios are "times_http".
 type document struct {
 	Environment environment       `json:"environment"`
 	Figures     map[string]figure `json:"figures"`
 }
 
-func figuresOf(results []result) map[string]figure {
-	figures := make(map[string]figure)
+// addResults adds results whose ratios are to base. Their keys begin with prefix.
+func addResults(figures map[string]figure, prefix, base string, results []result) {
 	for _, r := range results {
 		unit := "ops_per_s"
 		if r.latency() {
 			unit = "p50_us"
 		}
 		for name, rounds := range r.rounds {
-			key := fmt.Sprintf("%s/%d/%d/%s/", r.op, r.size, r.callers, name)
+			key := fmt.Sprintf("%s%s/%d/%d/%s/", prefix, r.op, r.size, r.callers, name)
 			figures[key+unit] = summarize(rounds)
-			if name != nameStock {
-				figures[key+"times_stock"] = summarize(r.timesStock(name))
+			if name != base {
+				figures[key+"times_"+base] = summarize(r.times(base, name))
 			}
 		}
 	}
-	return figures
 }
 
 // addPolicies adds what policies cost: policy/NAME/get_ns and get_allocs, and

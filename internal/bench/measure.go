@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,12 +23,14 @@ type benchCase struct {
 
 const keysPerSize = 64
 
-func cases() []benchCase {
+// casesOf are get and put of values of all the sizes, each by one caller and by
+// the many.
+func casesOf(sizes, callers []int) []benchCase {
 	var all []benchCase
 	for _, op := range []string{"get", "put"} {
-		for _, size := range []int{128, 4 << 10, 64 << 10, 1 << 20} {
-			for _, callers := range []int{1, 64} {
-				all = append(all, benchCase{op, size, callers})
+		for _, size := range sizes {
+			for _, n := range callers {
+				all = append(all, benchCase{op, size, n})
 			}
 		}
 	}
@@ -53,37 +56,49 @@ type result struct {
 	rounds map[string][]float64
 }
 
-// timesStock compares a contestant with stock, round by round; more than 1 is
-// better than stock.
-func (r result) timesStock(name string) []float64 {
+// times compares a contestant with another, the base, round by round; more than
+// 1 is better than the base.
+func (r result) times(base, name string) []float64 {
 	ratios := make([]float64, len(r.rounds[name]))
 	for i, ours := range r.rounds[name] {
-		if ratios[i] = ours / r.rounds[nameStock][i]; r.latency() {
+		if ratios[i] = ours / r.rounds[base][i]; r.latency() {
 			ratios[i] = 1 / ratios[i]
 		}
 	}
 	return ratios
 }
 
-func measureAll(ctx context.Context, plugins string, cases []benchCase, rounds int, turn time.Duration, progress io.Writer) (_ []result, err error) {
+// extent is how long all is measured.
+type extent struct {
+	rounds int
+	turn   time.Duration // of each contestant in a round
+}
+
+// measureTransports measures a host with its plugin linked in and with its
+// plugin as a child, and stock beside them.
+func measureTransports(ctx context.Context, plugins string, cases []benchCase, e extent, progress io.Writer) (_ []result, err error) {
 	dir, err := os.MkdirTemp("", "bench-of-stowage-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	contestants, err := openAll(ctx, dir, plugins)
+	contestants, err := openAll(
+		openStock,
+		func() (contestant, error) { return openHost(ctx, dir, inMemory(plugins, nameBuiltin)) },
+		func() (contestant, error) { return openHost(ctx, dir, inMemory(plugins, nameChild)) },
+	)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if closeErr := closeAll(ctx, contestants); err == nil {
-			err = closeErr
-		}
-	}()
+	defer func() { err = errors.Join(err, closeAll(contestants)) }()
+	return measureAll(ctx, contestants, cases, e, progress)
+}
+
+func measureAll(ctx context.Context, contestants []contestant, cases []benchCase, e extent, progress io.Writer) ([]result, error) {
 	var results []result
 	for i, c := range cases {
 		fmt.Fprintf(progress, "%2d/%d %s of %s by %d\n", i+1, len(cases), c.op, sizeText(c.size), c.callers)
-		r, err := measureCase(ctx, contestants, c, rounds, turn)
+		r, err := measureCase(ctx, contestants, c, e)
 		if err != nil {
 			return nil, err
 		}
@@ -94,24 +109,22 @@ func measureAll(ctx context.Context, plugins string, cases []benchCase, rounds i
 
 // measureCase measures all contestants in each of the rounds, beginning with
 // another one each time. The first turns are warm-up.
-func measureCase(ctx context.Context, contestants []contestant, c benchCase, rounds int, turn time.Duration) (result, error) {
+func measureCase(ctx context.Context, contestants []contestant, c benchCase, e extent) (result, error) {
 	value := make([]byte, c.size)
 	rand.Read(value)
 	for _, who := range contestants {
-		for i := range keysPerSize {
-			if err := who.put(ctx, c.key(i), value); err != nil {
-				return result{}, fmt.Errorf("%s: %w", who.name, err)
-			}
+		if err := fill(ctx, who, c, value); err != nil {
+			return result{}, fmt.Errorf("%s: %w", who.name, err)
 		}
-		if _, err := measureTurn(ctx, who, c, value, turn/2); err != nil {
+		if _, err := measureTurn(ctx, who, c, value, e.turn/2); err != nil {
 			return result{}, fmt.Errorf("%s: %w", who.name, err)
 		}
 	}
 	r := result{c, make(map[string][]float64)}
-	for round := range rounds {
+	for round := range e.rounds {
 		for i := range contestants {
 			who := contestants[(round+i)%len(contestants)]
-			figure, err := measureTurn(ctx, who, c, value, turn)
+			figure, err := measureTurn(ctx, who, c, value, e.turn)
 			if err != nil {
 				return result{}, fmt.Errorf("%s: %w", who.name, err)
 			}
@@ -119,6 +132,16 @@ func measureCase(ctx context.Context, contestants []contestant, c benchCase, rou
 		}
 	}
 	return r, nil
+}
+
+// fill puts a value at all keys of a case.
+func fill(ctx context.Context, who contestant, c benchCase, value []byte) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i := range keysPerSize {
+		group.Go(func() error { return who.put(ctx, c.key(i), value) })
+	}
+	return group.Wait()
 }
 
 // measureTurn has one contestant work for a while.

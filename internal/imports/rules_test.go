@@ -57,13 +57,13 @@ func rules() map[string][]string {
 		},
 
 		// What drives the module in tests, demonstrations and measurements.
-		"internal/bench":        {"host/...", "sdk/...", "plugins/...", "internal/bench/stock"},
+		"internal/bench":        {"host/...", "sdk/...", "plugins/...", "internal/bench/stock", "internal/supabasetest"},
 		"internal/bench/stock":  {},
 		"internal/chaos":        {"host/...", "sdk/...", "plugins/local/..."},
 		"internal/demo":         {"host/...", "sdk/..."},
 		"internal/imports":      {},
 		"internal/storetest":    {"sdk/storage", "host/event"}, // for tests alone
-		"internal/supabasetest": {},                            // for tests alone
+		"internal/supabasetest": {},                            // for tests and measurements
 		"internal/testplugin":   {"sdk", "sdk/storage", "proto/..."},
 	}
 }
