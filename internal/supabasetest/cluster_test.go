@@ -88,6 +88,11 @@ func TestKillDoesNotWaitForABusyStatement(t *testing.T) {
 	defer conn.Close(context.Background())
 	ended := make(chan error, 1)
 	go func() {
+		// it ends by itself should this test not live to see its end
+		if _, err := conn.Exec(ctx, "set statement_timeout = '1min'"); err != nil {
+			ended <- err
+			return
+		}
 		_, err := conn.Exec(ctx, "do $$ begin raise warning 'busy'; loop end loop; end $$")
 		ended <- err
 	}()

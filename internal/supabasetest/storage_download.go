@@ -31,6 +31,9 @@ func (s *storage) findLocked(r storageRequest, bucketID, name string) (*object, 
 func (s *storage) open(r storageRequest, bucketID, name string) (*object, *os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.buckets[bucketID] == nil {
+		return nil, nil, errNoSuchBucket()
+	}
 	o, err := s.findLocked(r, bucketID, name)
 	if err != nil {
 		return nil, nil, err

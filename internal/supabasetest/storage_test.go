@@ -53,6 +53,7 @@ func TestStorageAnswersAsTheRealOneDoes(t *testing.T) {
 		{"upload again", p.SecretKey, "POST", "/object/b/dir/a.txt", `x`, nil, 400, `{"statusCode":"409","code":"KeyAlreadyExists","error":"Duplicate","message":"The resource already exists"}`},
 		{"upload of anon", p.AnonKey, "POST", "/object/b/x", `x`, nil, 400, refused},
 		{"upload of the publishable key", p.PublishableKey, "POST", "/object/b/x", `x`, nil, 400, refused},
+		{"download from no bucket", p.SecretKey, "GET", "/object/authenticated/none/x", ``, nil, 400, noBucket},
 		{"upload into no bucket", p.SecretKey, "POST", "/object/none/x", `x`, nil, 400, noBucket},
 		{"upload of a wrong name", p.SecretKey, "POST", "/object/b/%C3%A4", `x`, nil, 400, `"error":"InvalidKey","message":"Invalid key: ä"`},
 		{"upload of a long name", p.SecretKey, "POST", "/object/b/" + strings.Repeat("n", 1100), `x`, nil, 500, `"statusCode":"500"`},

@@ -225,7 +225,7 @@ func (b *bucket) list(ctx context.Context, folder, cursor string) (objects []lis
 // openObject asks for the bytes from offset to end, which is not among them, of an
 // object of size bytes.
 func (c *caller) openObject(ctx context.Context, object string, offset, end, size int64) (*http.Response, *failure) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+objectPath("", object), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+objectPath("/authenticated", object), nil)
 	if err != nil {
 		return nil, &failure{code: storage.CodeInternal, text: "the request cannot be made", cause: err}
 	}

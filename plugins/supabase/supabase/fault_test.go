@@ -338,6 +338,42 @@ func TestWhatTheProjectRefusesForGoodHasTheRightCode(t *testing.T) {
 	}
 }
 
+func TestABatchThatReadsHasNoOutcomeToDoubt(t *testing.T) {
+	project := newProject(t, "", supabasetest.ProjectOptions{})
+	c := config(project)
+	c.MaxRetries = 0
+	b := openWith(t, c, "")
+	put(t, b, "k", "v", storage.PutOptions{})
+	project.Inject(supabasetest.Fault{Kind: supabasetest.AnswerLost, Match: "/rpc/stowage_"})
+	_, err := b.Batch(t.Context(), []storage.BatchOp{{Kind: storage.BatchGet, Key: "k"}, {Kind: storage.BatchStat, Key: "k"}}, storage.BatchOptions{Atomic: true})
+	if e := storage.AsError(err); e == nil || e.Code != storage.CodeUnavailable || e.OutcomeUnknown {
+		t.Errorf("got %v", err)
+	}
+	results, err := b.Batch(t.Context(), []storage.BatchOp{{Kind: storage.BatchGet, Key: "k"}, {Kind: storage.BatchStat, Key: "none"}}, storage.BatchOptions{Atomic: true})
+	if err != nil || !errors.Is(results[0].Err, storage.ErrAborted) || !errors.Is(results[1].Err, storage.ErrNotFound) {
+		t.Errorf("got %+v, %v", results, err)
+	}
+}
+
+func TestTheLogKeepsNoLargeValueThatABatchRead(t *testing.T) {
+	project := newProject(t, "", supabasetest.ProjectOptions{})
+	b := openWith(t, config(project), "")
+	put(t, b, "large", strings.Repeat("v", 1<<20), storage.PutOptions{})
+	ops := []storage.BatchOp{{Kind: storage.BatchGet, Key: "large"}, {Kind: storage.BatchPut, Key: "n", Value: []byte("1")}}
+	if results, err := b.Batch(t.Context(), ops, storage.BatchOptions{}); err != nil || len(results[0].Value) != 1<<20 {
+		t.Errorf("got %+v, %v", results, err)
+	}
+	var bytes int
+	if query(t, project, &bytes, `select max(length(result::text)) from public.stowage_log`); bytes > 10_000 {
+		t.Errorf("the log has %d bytes of one request", bytes)
+	}
+	project.Inject(supabasetest.Fault{Kind: supabasetest.AnswerLost, Match: "/rpc/stowage_batch"})
+	results, err := b.Batch(t.Context(), ops, storage.BatchOptions{})
+	if err != nil || !errors.Is(results[0].Err, storage.ErrUnavailable) || results[1].Err != nil {
+		t.Errorf("after a lost answer: %+v, %v", results, err)
+	}
+}
+
 func TestARetryAfterBeyondTheDeadlineIsNotWaitedFor(t *testing.T) {
 	project := newProject(t, "", supabasetest.ProjectOptions{})
 	b := openWith(t, config(project), "")

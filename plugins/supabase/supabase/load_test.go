@@ -130,34 +130,71 @@ func TestTenThousandKeysAreListedInOrderWhileOthersComeAndGo(t *testing.T) {
 	work.Wait()
 }
 
-func TestReadsThatComeTogetherShareACall(t *testing.T) {
+func TestReadsThatComeTogetherShareACallAndWaitForNoneThatHangs(t *testing.T) {
 	project := newProject(t, "", supabasetest.ProjectOptions{})
 	b := openWith(t, config(project), "")
-	for i := range 64 {
+	const reads, hanging = 64, 2 * minLanes
+	for i := range reads {
 		put(t, b, fmt.Sprint(i), strings.Repeat("x", i), storage.PutOptions{})
 	}
-	stall := project.Inject(supabasetest.Fault{Kind: supabasetest.Stall, Match: "/rpc/stowage_get", Times: lanes})
-	project.ResetRequests()
-	var work sync.WaitGroup
-	for i := range 64 {
-		work.Go(func() {
-			if got := get(t, b, fmt.Sprint(i)); got != strings.Repeat("x", i) {
-				t.Errorf("key %d has %q", i, got)
+	stall := project.Inject(supabasetest.Fault{Kind: supabasetest.Stall, Match: "/rpc/stowage_get", Times: hanging})
+	defer stall.Release()
+	failed := make(chan error, reads)
+	read := func(i int) {
+		r, err := b.Get(t.Context(), fmt.Sprint(i), storage.GetOptions{})
+		if err == nil {
+			var value []byte
+			if value, err = r.Bytes(); err == nil && string(value) != strings.Repeat("x", i) {
+				err = fmt.Errorf("key %d has %q", i, value)
 			}
-		})
+		}
+		failed <- err
 	}
-	if err := stall.WaitHit(t.Context(), lanes); err != nil {
+	for i := range hanging {
+		go read(i)
+	}
+	if err := stall.WaitHit(t.Context(), hanging); err != nil {
 		t.Fatal(err)
 	}
-	for waiting := 0; waiting < 64-lanes; {
-		b.reads.mu.Lock()
-		waiting = len(b.reads.waiting)
-		b.reads.mu.Unlock()
+	project.ResetRequests()
+	for i := hanging; i < reads; i++ {
+		go read(i)
+	}
+	for range reads - hanging {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if calls := project.Count("/rpc/stowage_get"); calls > (reads-hanging)/4 {
+		t.Errorf("%d reads took %d calls", reads-hanging, calls)
 	}
 	stall.Release()
-	work.Wait()
-	if calls := project.Count("/rpc/stowage_get"); calls > lanes+2 {
-		t.Errorf("64 reads took %d calls", calls)
+	for range hanging {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLanesGrowWhileCallsAreOnTheirWayAndShrinkWhileTheProjectIsBusy(t *testing.T) {
+	c := newCoalescer(newGate(), nil)
+	for range 1000 {
+		c.learn(50 * time.Millisecond)
+	}
+	if c.lanes != maxLanes {
+		t.Errorf("after even calls there are %v lanes", c.lanes)
+	}
+	for range 100 {
+		c.learn(200 * time.Millisecond)
+	}
+	if c.lanes != minLanes {
+		t.Errorf("after slow calls there are %v lanes", c.lanes)
+	}
+	for range 3 * recent { // the way has become longer
+		c.learn(200 * time.Millisecond)
+	}
+	if c.lanes < 2*minLanes {
+		t.Errorf("after calls that are as slow as all are now there are %v lanes", c.lanes)
 	}
 }
 
@@ -169,13 +206,22 @@ func TestReadsTooLargeToShareACallAreReadOneByOne(t *testing.T) {
 		values[i] = strings.Repeat(string(rune('a'+i)), readRoom*2/3)
 		put(t, b, fmt.Sprint(i), values[i], storage.PutOptions{})
 	}
-	var work sync.WaitGroup
+	failed := make(chan error)
 	for i := range values {
-		work.Go(func() {
-			if got := get(t, b, fmt.Sprint(i)); got != values[i] {
-				t.Errorf("key %d has %d other bytes", i, len(got))
+		go func() {
+			r, err := b.Get(t.Context(), fmt.Sprint(i), storage.GetOptions{})
+			if err == nil {
+				var value []byte
+				if value, err = r.Bytes(); err == nil && string(value) != values[i] {
+					err = fmt.Errorf("key %d has %d other bytes", i, len(value))
+				}
 			}
-		})
+			failed <- err
+		}()
 	}
-	work.Wait()
+	for range values {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
 }

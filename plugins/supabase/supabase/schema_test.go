@@ -219,6 +219,47 @@ func TestTheCommandsMakeTheTablesAndMayBeRepeated(t *testing.T) {
 	}
 }
 
+func TestMigratingAgainDisturbsNobody(t *testing.T) {
+	project := newProject(t, "", supabasetest.ProjectOptions{})
+	b := openWith(t, config(project), "")
+	ctx, stop := context.WithCancel(t.Context())
+	l := startLoad(ctx, project, b, 8)
+	sql, err := SchemaOptions{}.SQL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 25 {
+		if err := Migrate(t.Context(), project.DSN(), sql); err != nil {
+			t.Error(err)
+		}
+	}
+	l.progress(t, 1)
+	stop()
+	l.judge(t)
+}
+
+func TestOnlyOneRoleMayUseTheTables(t *testing.T) {
+	project := newProject(t, "", supabasetest.ProjectOptions{})
+	may := func(role string) (granted int) {
+		query(t, project, &granted, `select has_table_privilege($1, 'public.stowage', 'select,insert,update,delete,truncate')::int
+			+ has_table_privilege($1, 'public.stowage_log', 'select,insert,update,delete,truncate')::int
+			+ has_function_privilege($1, 'public.stowage_register(uuid)', 'execute')::int
+			+ has_sequence_privilege($1, 'public.stowage_versions', 'usage')::int`, role)
+		return granted
+	}
+	for _, roles := range [][2]string{{"only_role", "service_role"}, {"service_role", "only_role"}} {
+		migrate(t, project, SchemaOptions{Role: roles[0]})
+		if got := may(roles[0]); got != 4 {
+			t.Errorf("%s has %d of 4 rights", roles[0], got)
+		}
+		for _, other := range []string{roles[1], "anon", "authenticated"} {
+			if got := may(other); got != 0 {
+				t.Errorf("%s has %d rights beside %s", other, got, roles[0])
+			}
+		}
+	}
+}
+
 func TestTwoMigrationsAtOnceDoNotDisturbEachOther(t *testing.T) {
 	project := supabasetest.Open(t, shared.get(t), supabasetest.ProjectOptions{})
 	sql, err := SchemaOptions{}.SQL()

@@ -45,7 +45,9 @@ func TestAWatcherSeesEveryWriteOfAKeyInTheOrderOfTheCommits(t *testing.T) {
 	for range writers {
 		work.Go(func() {
 			for i := range each { // few keys, so that many writes meet
-				put(t, b, fmt.Sprint(i%3), "v", storage.PutOptions{})
+				if _, err := b.Put(t.Context(), fmt.Sprint(i%3), strings.NewReader("v"), storage.PutOptions{}); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -144,6 +146,23 @@ func TestAWatcherThatWasAwayTooLongIsToldSo(t *testing.T) {
 	later := watch(t, b, storage.WatchOptions{Cursor: position{xid: 1 << 40, seq: 1}.cursor()})
 	if e := next(t, later); e.Kind != storage.EventGap {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestWatchingGoesOnAfterARestoreFromAnotherCluster(t *testing.T) {
+	project := newProject(t, "", supabasetest.ProjectOptions{})
+	b := openWith(t, config(project), "")
+	exec(t, project, `insert into public.stowage_trimmed values ('default', '99999999', 1)`,
+		`insert into public.stowage_log (namespace, xid, seq, at, key) values ('default', '99999998', 1, now(), 'old')`)
+	s := watch(t, b, storage.WatchOptions{})
+	put(t, b, "k", "v", storage.PutOptions{})
+	if e := next(t, s); e.Kind != storage.EventPut || e.Key != "k" {
+		t.Errorf("%+v", e)
+	}
+	b.sweep(t.Context(), false)
+	var rows int
+	if query(t, project, &rows, `select (select count(*) from public.stowage_trimmed) + (select count(*) from public.stowage_log where key = 'old')`); rows != 0 {
+		t.Errorf("%d rows of the other cluster are left", rows)
 	}
 }
 
