@@ -113,16 +113,21 @@ func serveProject(ctx context.Context, in io.Reader, out io.Writer) (err error) 
 	return err
 }
 
-// register makes a writer that puts may name, of epoch 1.
-func (p *project) register(ctx context.Context) (uuid.UUID, error) {
+// writer is whom a put names.
+type writer struct {
+	id    uuid.UUID
+	epoch int64
+}
+
+// register makes a writer.
+func (p *project) register(ctx context.Context) (writer, error) {
+	w := writer{id: uuid.New()}
 	conn, err := pgx.Connect(ctx, p.DSN)
 	if err != nil {
-		return uuid.Nil, err
+		return w, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	id := uuid.New()
-	_, err = conn.Exec(ctx, "select public.stowage_register($1)", id)
-	return id, err
+	return w, conn.QueryRow(ctx, "select (public.stowage_register($1) ->> 'epoch')::bigint", w.id).Scan(&w.epoch)
 }
 
 // hosted is the backend for a host that finds the project at an address.
@@ -145,8 +150,8 @@ type putCall struct {
 	Value     []byte    `json:"p_value"`
 }
 
-func newPut(namespace string, writer uuid.UUID, key string, value []byte) putCall {
-	return putCall{namespace, key, uuid.New(), writer, 1, len(value), storage.Checksum(0, value), value}
+func newPut(namespace string, w writer, key string, value []byte) putCall {
+	return putCall{namespace, key, uuid.New(), w.id, w.epoch, len(value), storage.Checksum(0, value), value}
 }
 
 // done says why a put was not.
