@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -13,22 +12,7 @@ import (
 
 	"github.com/p2p-ai-agents/stowage/internal/supabasetest"
 	"github.com/p2p-ai-agents/stowage/sdk/storage"
-	"github.com/p2p-ai-agents/stowage/sdk/storagetest"
 )
-
-func TestConformanceOfLargeValues(t *testing.T) {
-	project := newProject(t, "large", supabasetest.ProjectOptions{})
-	namespace := 0
-	storagetest.Run(t, storagetest.Harness{
-		Open: func(t testing.TB) storage.Backend {
-			namespace++
-			c := withBucket(config(project), "large")
-			c.Namespace, c.InlineLimit = fmt.Sprint("large ", namespace), 0
-			return openWith(t, c, "")
-		},
-		Options: storagetest.Options{Alone: true, MaxValueBytes: 20 << 20},
-	})
-}
 
 // random returns n bytes that no other seed gives.
 func random(seed uint64, n int) string {
