@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/p2p-ai-agents/stowage/host"
 	"github.com/p2p-ai-agents/stowage/internal/supabasetest"
@@ -225,6 +229,69 @@ func peakMemory(t testing.TB, pid int) int64 {
 	}
 	t.Fatal("the kernel does not say")
 	return 0
+}
+
+func TestNoKeyIsInACrashDump(t *testing.T) {
+	project := newProject(t, supabasetest.ProjectOptions{})
+	var log lockedBuffer
+	h, err := host.New(host.Options{
+		ConfigPath: configure(t, project, "", ""),
+		Logger:     hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := h.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stall := project.Inject(supabasetest.Fault{Kind: supabasetest.Stall, Match: "/rpc/stowage_put", Times: -1})
+	defer stall.Release()
+	ctx, giveUp := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		_, _ = h.Store().Put(ctx, "k", strings.NewReader("v"), storage.PutOptions{})
+		close(done)
+	}()
+	if err := stall.WaitHit(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(plugin(t, h), syscall.SIGQUIT); err != nil { // it prints all its stacks
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), "goroutine "); {
+		if time.Now().After(deadline) {
+			t.Fatal("the dump is not in the log")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	giveUp()
+	<-done
+	if text := log.String(); strings.Contains(text, project.SecretKey) {
+		t.Error("the key is in the log")
+	}
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // A plugin that is killed may have requests under way. Its successor must not

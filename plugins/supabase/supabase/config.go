@@ -30,7 +30,7 @@ type Config struct {
 	Namespace      string            `stowage:"namespace" default:"default" pattern:"^[^\\x00]{1,128}$" doc:"Keeps the objects of this backend apart from others in the same table."`
 	Bucket         string            `stowage:"bucket" pattern:"^[A-Za-z0-9_.-]{1,100}$" doc:"The Storage bucket for values over inline_limit. Without it they are refused."`
 	InlineLimit    schema.ByteSize   `stowage:"inline_limit" default:"1MiB" min:"0B" max:"4MiB" doc:"The largest value that is kept in the table."`
-	MaxValueSize   schema.ByteSize   `stowage:"max_value_size" default:"5GiB" min:"1B" max:"500GB" doc:"The largest value, where there is a bucket. The project's own limit may be lower: 50 MB on the free plan."`
+	MaxValueSize   schema.ByteSize   `stowage:"max_value_size" default:"5GiB" min:"1B" max:"512GiB" doc:"The largest value, where there is a bucket. The project's own limit may be lower: 50 MB on the free plan."`
 	Timeout        time.Duration     `stowage:"timeout" default:"10s" min:"100ms" max:"5m" doc:"How long a request, an upload or a download may stand still before it is tried again."`
 	MaxRetries     int               `stowage:"max_retries" default:"4" min:"0" max:"20" doc:"How often a request is repeated. The deadline of the operation bounds it too."`
 	MaxConnections int               `stowage:"max_connections" default:"32" min:"1" max:"1000" doc:"How many requests to the project may be under way at once, and as many downloads of large values; more wait."`

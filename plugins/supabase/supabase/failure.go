@@ -119,7 +119,7 @@ func isMissing(status int, api apiError) bool {
 }
 
 func describe(status int, api apiError) string {
-	text := strings.TrimSpace(api.Message)
+	text := strings.TrimRight(api.Message, ". \n")
 	if text == "" {
 		text = api.Error
 	}
@@ -127,7 +127,7 @@ func describe(status int, api apiError) string {
 		text = http.StatusText(status)
 	}
 	if api.Details != "" {
-		text += ": " + api.Details
+		text += ": " + strings.TrimRight(api.Details, ". \n")
 	}
 	code := ""
 	if api.Code != "" {

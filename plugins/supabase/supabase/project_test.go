@@ -98,7 +98,7 @@ func openWith(t testing.TB, c *Config, stateDir string) *backend {
 
 func tryOpen(t testing.TB, c *Config, stateDir string) (*backend, error) {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(testLog{t, []string{c.SecretKey, c.ServiceRoleKey}}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b, err := open(t.Context(), c, stateDir, log)
 	if err != nil {
 		return nil, err
@@ -111,9 +111,18 @@ func tryOpen(t testing.TB, c *Config, stateDir string) (*backend, error) {
 	return b.(*backend), nil
 }
 
-type testLog struct{ testing.TB }
+// testLog is the log of a test, in which no key may be.
+type testLog struct {
+	testing.TB
+	secrets []string
+}
 
 func (l testLog) Write(p []byte) (int, error) {
+	for _, secret := range l.secrets {
+		if secret != "" && bytes.Contains(p, []byte(secret)) {
+			l.Error("a key is in the log")
+		}
+	}
 	l.Log(string(bytes.TrimSpace(p)))
 	return len(p), nil
 }
