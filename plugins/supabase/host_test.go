@@ -143,7 +143,7 @@ route "" { to = policy.p }`},
 			storagetest.Run(t, storagetest.Harness{
 				Open: func(testing.TB) storage.Backend { return keptOpen{h.Store()} },
 				Options: storagetest.Options{
-					KeepOpen: true, MaxValueBytes: 15 << 20,
+					KeepOpen: true, MaxValueBytes: 15 << 20, Concurrency: 8,
 					Skip: map[string]string{"metadata/four-kib-are-accepted": "callers of a host have 2 KiB"},
 				},
 			})

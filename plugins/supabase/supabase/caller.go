@@ -202,7 +202,9 @@ func (c *caller) do(req *retryablehttp.Request) ([]byte, http.Header, *attempts)
 		a.last = judgeError(ctx, err, false)
 	}
 	if ctx.Err() != nil { // it ended while waiting for the next
-		a.last = &failure{code: storage.CodeOf(cause(ctx)), text: a.last.text, cause: cause(ctx)}
+		f := new(failure)
+		f.ended(ctx, a.last.text)
+		a.last = f
 	}
 	return nil, nil, a
 }

@@ -71,7 +71,7 @@ func judgeError(ctx context.Context, err error, sent bool) *failure {
 	var tooLong *answerTooLong
 	switch {
 	case ctx.Err() != nil:
-		f.retry, f.code, f.text, f.cause = false, storage.CodeOf(cause(ctx)), "no answer from the project yet", cause(ctx)
+		f.ended(ctx, "no answer from the project yet")
 	case errors.As(err, &tooLong):
 		f.retry, f.code = false, storage.CodeInternal
 	case !sent && isUntrusted(err):
@@ -79,6 +79,12 @@ func judgeError(ctx context.Context, err error, sent bool) *failure {
 		f.text = "the project's certificate is not trusted; ca_file names other certificates to trust"
 	}
 	return f
+}
+
+// ended says that ctx ended, and what was known before.
+func (f *failure) ended(ctx context.Context, text string) {
+	e := storage.AsError(cause(ctx))
+	f.code, f.retry, f.text, f.cause = e.Code, false, text, e.Err
 }
 
 // plain takes away the URL that package http puts around an error.
