@@ -320,9 +320,11 @@ backend "b" {
   retry { max_attempts = 1 }
 }`, folder(t, localPlugin(t))))
 	put(t, h.Store(), "k", "v")
-	if err := syscall.Kill(process(t, h, "local").PID, syscall.SIGSTOP); err != nil {
+	pid := process(t, h, "local").PID
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "every thread of the plugin has stopped", func() bool { return allStopped(t, pid) })
 	began := time.Now()
 	_, err := h.Store().Stat(t.Context(), "k", storage.StatOptions{})
 	if !errors.Is(err, storage.ErrDeadlineExceeded) && !errors.Is(err, storage.ErrUnavailable) {
@@ -343,6 +345,23 @@ backend "b" {
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("closing took %v", took)
 	}
+}
+
+// allStopped reports whether a signal has stopped all threads of a process. Those
+// on another CPU go on for a moment.
+func allStopped(t testing.TB, pid int) bool {
+	t.Helper()
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err == nil && !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return len(stats) > 0
 }
 
 func TestBeforeStartAndAfterCloseTheStoreIsUnavailable(t *testing.T) {
