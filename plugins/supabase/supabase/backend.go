@@ -39,8 +39,10 @@ func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ 
 	if err != nil {
 		return nil, err
 	}
+	gate := newGate()
 	defer func() {
 		if err != nil {
+			gate.end(err)
 			calls.close()
 		}
 	}()
@@ -53,8 +55,8 @@ func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ 
 		return nil, err
 	}
 	b := &backend{
-		config: c, log: log, caller: calls, gate: newGate(), bucket: newBucket(calls, c, store), spool: c.SpoolDir,
-		writer:    &writer{id: id, caller: calls, memory: c.History, doubtful: make(map[string]bool)},
+		config: c, log: log, caller: calls, gate: gate, bucket: newBucket(calls, c, store), spool: c.SpoolDir,
+		writer:    &writer{id: id, caller: calls, life: gate.life, memory: c.History, doubtful: make(map[string]bool)},
 		uploads:   semaphore.NewWeighted(int64(c.MaxUploads)),
 		downloads: semaphore.NewWeighted(int64(c.MaxConnections)),
 		encoding:  semaphore.NewWeighted(maxEncoding),
@@ -73,10 +75,10 @@ func open(ctx context.Context, c *Config, stateDir string, log *slog.Logger) (_ 
 	if err := b.writer.register(ctx, 0); err != nil {
 		return nil, err
 	}
-	b.reads = newCoalescer(b.gate, func(ctx context.Context, items []readItem) ([]readResult, error) {
+	b.reads = newCoalescer(gate, func(ctx context.Context, items []readItem) ([]readResult, error) {
 		return b.readMany(ctx, items, readRoom)
 	})
-	b.gate.goes(b.sweepEvery)
+	gate.goes(b.sweepEvery)
 	return b, nil
 }
 

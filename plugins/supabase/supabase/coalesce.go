@@ -93,7 +93,7 @@ func (c *coalescer) read(ctx context.Context, item readItem) (*readResult, error
 func (c *coalescer) openLane() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.waiting) == 0 {
+	if len(c.waiting) == 0 || c.gate.life.Err() != nil {
 		c.hurry = nil
 		return
 	}

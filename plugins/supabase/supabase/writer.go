@@ -32,6 +32,7 @@ const maxStale = 20
 type writer struct {
 	id     uuid.UUID
 	caller *caller
+	life   context.Context //nolint:containedctx // of the backend
 	// memory is how long the database remembers requests. None is repeated
 	// later than that.
 	memory time.Duration
@@ -76,8 +77,7 @@ func (w *writer) register(ctx context.Context, after int64) error {
 			return nil, nil
 		}
 		// Others wait for it too, so it does not end with one of them.
-		ctx := context.WithoutCancel(ctx)
-		ctx, cancel := context.WithTimeout(ctx, w.caller.timeout*2)
+		ctx, cancel := context.WithTimeout(w.life, 2*w.caller.timeout)
 		defer cancel()
 		var answer struct {
 			Epoch int64 `json:"epoch"`
