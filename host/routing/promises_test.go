@@ -267,11 +267,13 @@ func TestTheCheckerFindsThatReadsOfTooFewReplicasAreNotLinearizable(t *testing.T
 }
 
 func TestTheModelFindsThatReadsOfTooFewReplicasAreStale(t *testing.T) {
-	err := storetest.FindModelFault(t, harnessOf(overlapless()))
-	if err == nil {
-		t.Fatal("it found nothing")
+	for range 10 { // one run of the model may well not come across it
+		if err := storetest.FindModelFault(t, harnessOf(overlapless())); err != nil {
+			t.Log(err)
+			return
+		}
 	}
-	t.Log(err)
+	t.Fatal("it found nothing")
 }
 
 func TestStrongOperationsOfPoliciesAreLinearizable(t *testing.T) {

@@ -240,9 +240,9 @@ func TestHistoriesUnderFaultsAreLinearizable(t *testing.T) {
 // torment breaks requests until over is closed. Those that it holds back are
 // carried out some time later, or when it ends.
 func torment(project *supabasetest.Project, over <-chan struct{}) {
-	var held []*supabasetest.Injection
+	var all, held []*supabasetest.Injection
 	defer func() {
-		for _, i := range held {
+		for _, i := range all {
 			i.Remove()
 			i.Release()
 		}
@@ -255,17 +255,21 @@ func torment(project *supabasetest.Project, over <-chan struct{}) {
 		case <-time.After(10 * time.Millisecond):
 		}
 		match := matches[rand.IntN(len(matches))]
+		fault := supabasetest.Fault{Kind: supabasetest.Late, Match: match}
 		switch rand.IntN(6) {
 		case 0:
-			project.Inject(supabasetest.Fault{Kind: supabasetest.AnswerLost, Match: match, Times: 2})
+			fault = supabasetest.Fault{Kind: supabasetest.AnswerLost, Match: match, Times: 2}
 		case 1:
-			project.Inject(supabasetest.Fault{Kind: supabasetest.CutBefore, Match: match})
+			fault = supabasetest.Fault{Kind: supabasetest.CutBefore, Match: match}
 		case 2:
-			project.Inject(supabasetest.SerializationFailure(match))
+			fault = supabasetest.SerializationFailure(match)
 		case 3:
-			project.Inject(supabasetest.ServiceUnavailable(match, -1))
-		default:
-			held = append(held, project.Inject(supabasetest.Fault{Kind: supabasetest.Late, Match: match}))
+			fault = supabasetest.ServiceUnavailable(match, -1)
+		}
+		i := project.Inject(fault)
+		all = append(all, i)
+		if fault.Kind == supabasetest.Late {
+			held = append(held, i)
 		}
 		if len(held) > 8 {
 			held[0].Release()
