@@ -35,3 +35,14 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(status)
 }
+
+// startCluster starts a cluster for a test that stops it.
+func startCluster(t *testing.T) *Cluster {
+	t.Helper()
+	cluster, err := StartCluster(t.Context(), ClusterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cluster.Close() })
+	return cluster
+}

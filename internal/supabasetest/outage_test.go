@@ -43,12 +43,7 @@ func TestAFullPoolIsAnsweredInTime(t *testing.T) {
 
 func TestTheFrontOutlivesItsDatabase(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	cluster, err := StartCluster(ctx, ClusterOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cluster.Close() })
+	cluster := startCluster(t)
 	p := Open(t, cluster, ProjectOptions{})
 	migrate(t, p, "create function one() returns int language sql as 'select 1'")
 	c := client(t)
@@ -59,7 +54,7 @@ func TestTheFrontOutlivesItsDatabase(t *testing.T) {
 		want(t, call(), 503, `"code":"PGRST00`)
 	}
 	want(t, call(), 503, `"message":"Database connection error. Retrying the connection."`)
-	if err := cluster.Start(ctx); err != nil {
+	if err := cluster.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for got := call(); got.status != 200; got = call() {

@@ -150,13 +150,7 @@ func TestFunctionsAreSeenAfterAReload(t *testing.T) {
 			"create function g() returns int language sql as 'select 2'", "notify pgrst, 'reload schema'"); err != nil {
 			t.Fatal(err)
 		}
-		for {
-			got := must(t, c, request(t, p, p.SecretKey, "POST", "/rest/v1/rpc/g", "{}"))
-			if got.status == http.StatusOK {
-				break
-			}
-			want(t, got, 404, "PGRST202")
-		}
+		becomesServed(t, p, c, "/rest/v1/rpc/g")
 	})
 }
 
@@ -170,10 +164,16 @@ func TestTheSchemaIsReadAgainAfterTheDatabaseWasAway(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
+	becomesServed(t, p, c, "/rest/v1/rpc/f")
+}
+
+// becomesServed waits for a function that is not in the schema yet.
+func becomesServed(t *testing.T, p *Project, c *http.Client, path string) {
+	t.Helper()
 	for {
-		got := must(t, c, request(t, p, p.SecretKey, "POST", "/rest/v1/rpc/f", "{}"))
+		got := must(t, c, request(t, p, p.SecretKey, "POST", path, "{}"))
 		if got.status == http.StatusOK {
-			break
+			return
 		}
 		want(t, got, 404, "PGRST202")
 	}

@@ -123,11 +123,7 @@ func (s *storage) createBucket(w http.ResponseWriter, r storageRequest) error {
 	if !r.owner {
 		return errRowSecurity()
 	}
-	now := timestamp(time.Now())
-	if !s.addBucket(&bucket{
-		ID: body.ID, Name: body.Name, Public: body.Public, Type: "STANDARD", Limit: limit, MimeTypes: body.MimeTypes,
-		Created: now, Updated: now, objects: map[string]*object{},
-	}) {
+	if !s.addBucket(&bucket{ID: body.ID, Name: body.Name, Public: body.Public, Limit: limit, MimeTypes: body.MimeTypes}) {
 		return errDuplicate("BucketAlreadyExists")
 	}
 	writeJSON(w, r.Request, http.StatusOK, struct {
@@ -138,6 +134,9 @@ func (s *storage) createBucket(w http.ResponseWriter, r storageRequest) error {
 
 // addBucket reports whether there was none of that ID.
 func (s *storage) addBucket(b *bucket) bool {
+	b.Type, b.objects = "STANDARD", map[string]*object{}
+	b.Created = timestamp(time.Now())
+	b.Updated = b.Created
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.buckets[b.ID] != nil {

@@ -273,12 +273,7 @@ func TestABrokenUploadLeavesNothing(t *testing.T) {
 
 func TestStorageNeedsItsDatabase(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	cluster, err := StartCluster(ctx, ClusterOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cluster.Close() })
+	cluster := startCluster(t)
 	p := Open(t, cluster, ProjectOptions{})
 	c := client(t)
 	want(t, must(t, c, request(t, p, p.ServiceKey, "POST", "/storage/v1/bucket", `{"name": "b"}`)), 200, "")
@@ -286,7 +281,7 @@ func TestStorageNeedsItsDatabase(t *testing.T) {
 	cluster.Kill()
 	read := func() reply { return must(t, c, request(t, p, p.ServiceKey, "GET", "/storage/v1/object/b/x", "")) }
 	want(t, read(), 544, `"statusCode":"544"`)
-	if err := cluster.Start(ctx); err != nil {
+	if err := cluster.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := read()

@@ -29,6 +29,12 @@ func (p *Project) Exec(ctx context.Context, statements ...string) error {
 	return p.cluster.execute(ctx, p.database, statements...)
 }
 
+// MakeBucket makes a bucket, as the dashboard does. It reports whether there was
+// none of that name.
+func (p *Project) MakeBucket(name string, public bool) bool {
+	return p.storage.addBucket(&bucket{ID: name, Name: name, Public: public})
+}
+
 // Authorize adds to a request what a client with that key sends: a JWT also as
 // bearer token, a key of the newer kind alone.
 func (p *Project) Authorize(r *http.Request, key string) {

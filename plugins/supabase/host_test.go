@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,35 +39,11 @@ func newProject(t testing.TB, options supabasetest.ProjectOptions) *supabasetest
 	if err == nil {
 		err = p.ReloadSchema(t.Context())
 	}
-	if err == nil {
-		err = makeBucket(t.Context(), p)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.MakeBucket("large", false)
 	return p
-}
-
-func makeBucket(ctx context.Context, p *supabasetest.Project) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/storage/v1/bucket", strings.NewReader(`{"name":"large","public":false}`))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	p.Authorize(req, p.SecretKey)
-	transport := &http.Transport{DisableKeepAlives: true}
-	if ca := p.CAPEM(); ca != nil {
-		transport.TLSClientConfig = trusting(ca)
-	}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
 }
 
 var namespaces atomic.Int64

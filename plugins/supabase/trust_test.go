@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,12 +12,6 @@ import (
 
 	"github.com/p2p-ai-agents/stowage/host"
 )
-
-func trusting(ca []byte) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(ca)
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-}
 
 func TestACertificateOfOnesOwnIsTrustedWhereItIsNamed(t *testing.T) {
 	project := newProject(t, supabasetest.ProjectOptions{TLS: true})

@@ -17,7 +17,7 @@ import (
 
 func TestABucketThatIsMissingOrPublicIsRefused(t *testing.T) {
 	project := newProject(t, "", supabasetest.ProjectOptions{})
-	makeBucket(t, project, "open", true)
+	project.MakeBucket("open", true)
 	for bucket, want := range map[string]string{"missing": "has no bucket", "open": "private"} {
 		_, err := tryOpen(t, withBucket(config(project), bucket), "")
 		diags := diagnosticsOf(t, err)
@@ -25,7 +25,7 @@ func TestABucketThatIsMissingOrPublicIsRefused(t *testing.T) {
 			t.Errorf("%s: at %s: %s", bucket, got, diags[0].Detail)
 		}
 	}
-	makeBucket(t, project, "good", false)
+	project.MakeBucket("good", false)
 	c := withBucket(config(project), "good")
 	c.SpoolDir = "/nowhere"
 	_, err := tryOpen(t, c, "")
@@ -36,7 +36,7 @@ func TestABucketThatIsMissingOrPublicIsRefused(t *testing.T) {
 
 func TestValuesOutliveAChangeOfTheBucket(t *testing.T) {
 	project, b := openLarge(t, func(c *Config) { c.ObjectGrace = 0 }, supabasetest.ProjectOptions{})
-	makeBucket(t, project, "second", false)
+	project.MakeBucket("second", false)
 	value := random(1, 2<<20)
 	put(t, b, "k", value, storage.PutOptions{})
 	put(t, b, "lost", value, storage.PutOptions{})

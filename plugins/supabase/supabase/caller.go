@@ -1,9 +1,7 @@
 package supabase
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
@@ -15,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json"
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/sync/semaphore"
 
@@ -89,6 +87,8 @@ type attempts struct {
 	tries int
 	doubt bool // one may have been carried out whose answer is missing
 	last  *failure
+	// answer is the body of the last answer.
+	answer []byte
 }
 
 type attemptsKey struct{}
@@ -192,11 +192,7 @@ func (c *caller) do(req *retryablehttp.Request) ([]byte, http.Header, *attempts)
 		defer resp.Body.Close()
 	}
 	if a.last == nil && err == nil {
-		body, err := io.ReadAll(resp.Body)
-		if err == nil {
-			return body, resp.Header, a
-		}
-		a.last = judgeError(ctx, err, true)
+		return a.answer, resp.Header, a
 	}
 	if a.last == nil { // it ended before the first attempt
 		a.last = judgeError(ctx, err, false)
@@ -209,15 +205,14 @@ func (c *caller) do(req *retryablehttp.Request) ([]byte, http.Header, *attempts)
 	return nil, nil, a
 }
 
-// call calls a database function and decodes what it returns into out.
+// call calls a database function and decodes what it returns into out. Its error
+// has no word on the outcome: that is in the attempts, and matters to writes.
 func (c *caller) call(ctx context.Context, function string, args, out any) (*attempts, error) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(args); err != nil {
+	body, err := json.Marshal(args)
+	if err != nil {
 		return new(attempts), storage.Errorf(storage.CodeInternal, "%w", err)
 	}
-	req, err := c.request(ctx, http.MethodPost, "/rest/v1/rpc/"+c.prefix+function, body.Bytes())
+	req, err := c.request(ctx, http.MethodPost, "/rest/v1/rpc/"+c.prefix+function, body)
 	if err != nil {
 		return new(attempts), err
 	}
@@ -226,15 +221,11 @@ func (c *caller) call(ctx context.Context, function string, args, out any) (*att
 	req.Header.Set("Content-Profile", c.profile)
 	answer, _, a := c.do(req)
 	if a.last != nil {
-		e := c.fail(a)
-		e.OutcomeUnknown = a.doubt
-		return a, e
+		return a, c.fail(a)
 	}
-	if err := jsonv2.Unmarshal(answer, out); err != nil {
+	if err := json.Unmarshal(answer, out); err != nil {
 		a.doubt = true
-		e := storage.Errorf(storage.CodeInternal, "the answer of %s%s is not what it should be: %w", c.prefix, function, err)
-		e.OutcomeUnknown = true
-		return a, e
+		return a, storage.Errorf(storage.CodeInternal, "the answer of %s%s is not what it should be: %w", c.prefix, function, err)
 	}
 	return a, nil
 }

@@ -58,13 +58,9 @@ func (d *download) connect() error {
 			d.body, d.dog = dog.watched(resp.Body), dog
 			return nil
 		}
-		stalled := dog.blame(nil)
 		dog.end()
-		switch {
-		case f.missing:
+		if f.missing {
 			return errObjectGone
-		case stalled != nil:
-			f = &failure{code: storage.CodeUnavailable, retry: true, text: "no answer from the project", cause: stalled}
 		}
 		if err := d.pause(f); err != nil {
 			return err

@@ -56,7 +56,6 @@ type apiError struct {
 	Code       string `json:"code"`
 	Message    string `json:"message"`
 	Details    string `json:"details"`
-	Hint       string `json:"hint"`
 	StatusCode string `json:"statusCode"`
 	Error      string `json:"error"`
 }
@@ -70,6 +69,8 @@ func judgeError(ctx context.Context, err error, sent bool) *failure {
 	f := &failure{code: storage.CodeUnavailable, retry: true, doubt: sent, text: "no answer from the project", cause: plain(err)}
 	var tooLong *answerTooLong
 	switch {
+	case context.Cause(ctx) == errNoAnswer: //nolint:errorlint // it is not wrapped
+		f.cause = errNoAnswer
 	case ctx.Err() != nil:
 		f.ended(ctx, "no answer from the project yet")
 	case errors.As(err, &tooLong):
@@ -111,7 +112,7 @@ func judgeAnswer(status int, h http.Header, body []byte, scrub func(string) stri
 	}
 	f.text = describe(status, api)
 	f.missing = isMissing(status, api)
-	if !f.judgeCode(api.Code) {
+	if !f.judgeCode() {
 		f.judgeStatus(status)
 	}
 	return f
@@ -152,15 +153,15 @@ func cut(text string, n int) string {
 // judgeCode knows the codes of PostgREST and the SQLSTATEs of PostgreSQL, which
 // say more than the status. A statement that failed was rolled back, so nothing
 // of it happened; a connection that failed may have committed.
-func (f *failure) judgeCode(code string) bool {
-	switch code {
+func (f *failure) judgeCode() bool {
+	switch code := f.api; code {
 	case "PGRST000", "PGRST003":
 		f.code, f.retry = storage.CodeUnavailable, true
 	case "PGRST001", "PGRST002":
 		f.code, f.retry, f.doubt = storage.CodeUnavailable, true, true
 	case "PGRST301", "PGRST302", "PGRST303":
 		f.code = storage.CodeUnauthenticated
-	case "PGRST106", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01", "3F000":
+	case "PGRST106", "PGRST203":
 		f.code = storage.CodeUnavailable
 	case "40001", "40P01":
 		f.code, f.retry = storage.CodeUnavailable, true
@@ -172,6 +173,8 @@ func (f *failure) judgeCode(code string) bool {
 		f.code = storage.CodeQuotaExceeded
 	default:
 		switch {
+		case f.missesSchema():
+			f.code = storage.CodeUnavailable
 		case len(code) != 5:
 			return false
 		case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"):

@@ -33,9 +33,7 @@ func (b *backend) List(ctx context.Context, opts storage.ListOptions) (storage.P
 		"p_delimiter": opts.Delimiter, "p_after": at.After, "p_after_all": at.IsPrefix,
 	}, &answer)
 	if err != nil {
-		e := storage.AsError(err)
-		e.OutcomeUnknown = false
-		return storage.Page{}, e
+		return storage.Page{}, err
 	}
 	var page storage.Page
 	for i := range answer.Entries {

@@ -3,9 +3,7 @@ package supabase
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -28,7 +26,7 @@ func projectIn(t testing.TB, cluster *supabasetest.Cluster, bucket string, optio
 	p := supabasetest.Open(t, cluster, options)
 	migrate(t, p, SchemaOptions{})
 	if bucket != "" {
-		makeBucket(t, p, bucket, false)
+		p.MakeBucket(bucket, false)
 	}
 	return p
 }
@@ -44,30 +42,6 @@ func migrate(t testing.TB, p *supabasetest.Project, o SchemaOptions) {
 	}
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-func makeBucket(t testing.TB, p *supabasetest.Project, name string, public bool) {
-	t.Helper()
-	body := `{"id":"` + name + `","name":"` + name + `","public":false}`
-	if public {
-		body = strings.Replace(body, "false", "true", 1)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/storage/v1/bucket", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	p.Authorize(req, p.SecretKey)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		t.Fatalf("making a bucket: %s: %s", resp.Status, text)
 	}
 }
 

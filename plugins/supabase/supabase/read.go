@@ -110,9 +110,7 @@ func (b *backend) readMany(ctx context.Context, items []readItem, room int64) ([
 		"p_namespace": b.config.Namespace, "p_items": items, "p_room": room,
 	}, &results)
 	if err != nil {
-		e := storage.AsError(err)
-		e.OutcomeUnknown = false
-		return nil, e
+		return nil, err
 	}
 	if len(results) != len(items) {
 		return nil, storage.Errorf(storage.CodeInternal, "the project gave %d results for %d reads", len(results), len(items))

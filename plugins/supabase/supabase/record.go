@@ -41,11 +41,11 @@ func expiry(micros int64) time.Time {
 // readItem is what the function get is asked for each key.
 type readItem struct {
 	Key    string `json:"k"`
-	Value  bool   `json:"v,omitempty"`
-	Offset int64  `json:"o,omitempty"`
-	Length *int64 `json:"n,omitempty"`
-	Suffix *int64 `json:"s,omitempty"`
-	ETag   string `json:"e,omitempty"`
+	Value  bool   `json:"v,omitzero"`
+	Offset int64  `json:"o,omitzero"`
+	Length *int64 `json:"n,omitzero"`
+	Suffix *int64 `json:"s,omitzero"`
+	ETag   string `json:"e,omitzero"`
 }
 
 func (i *readItem) selectRange(r storage.Range) {

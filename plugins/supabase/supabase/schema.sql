@@ -128,12 +128,16 @@ begin
   end loop;
 end $$;
 
--- claim says whether a write may go ahead: null, or what to answer instead.
-create or replace function "@schema@".@table@_claim(p_request uuid, p_writer uuid, p_epoch bigint)
+-- claim locks the keys of a write and says whether it may go ahead: null, or what
+-- to answer instead. It looks when it has the locks, so what another attempt, or
+-- a new epoch, did before is seen.
+create or replace function "@schema@".@table@_claim(
+  p_namespace text, p_keys text[], p_request uuid, p_writer uuid, p_epoch bigint)
 returns json language plpgsql volatile security invoker set search_path = '' as $$
 declare
   v_result json;
 begin
+  perform "@schema@".@table@_lock(p_namespace, p_keys);
   select result into v_result from "@schema@".@table@_log where request = p_request;
   if found then
     return v_result;
@@ -309,8 +313,7 @@ returns json language plpgsql volatile security invoker set search_path = '' as 
 declare
   v_result json;
 begin
-  perform "@schema@".@table@_lock(p_namespace, array[p_key]);
-  v_result := "@schema@".@table@_claim(p_request, p_writer, p_epoch);
+  v_result := "@schema@".@table@_claim(p_namespace, array[p_key], p_request, p_writer, p_epoch);
   if v_result is not null then
     return v_result;
   end if;
@@ -326,8 +329,7 @@ returns json language plpgsql volatile security invoker set search_path = '' as 
 declare
   v_result json;
 begin
-  perform "@schema@".@table@_lock(p_namespace, array[p_key]);
-  v_result := "@schema@".@table@_claim(p_request, p_writer, p_epoch);
+  v_result := "@schema@".@table@_claim(p_namespace, array[p_key], p_request, p_writer, p_epoch);
   if v_result is not null then
     return v_result;
   end if;
@@ -352,10 +354,9 @@ declare
   v_key text;
   v_etag text;
 begin
-  perform "@schema@".@table@_lock(p_namespace, array(
+  v_result := "@schema@".@table@_claim(p_namespace, array(
     select c ->> 'key' from jsonb_array_elements(p_checks) c
-    union select o ->> 'key' from jsonb_array_elements(p_ops) o));
-  v_result := "@schema@".@table@_claim(p_request, p_writer, p_epoch);
+    union select o ->> 'key' from jsonb_array_elements(p_ops) o), p_request, p_writer, p_epoch);
   if v_result is not null then
     return v_result;
   end if;

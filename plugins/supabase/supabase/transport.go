@@ -92,11 +92,10 @@ func (w *wholeAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	resp.Body = dog.watched(resp.Body)
-	body, err := readAnswer(resp)
-	if err != nil {
+	if a.answer, err = readAnswer(resp); err != nil {
 		return nil, dog.blame(err)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = io.NopCloser(bytes.NewReader(a.answer))
 	return resp, nil
 }
 

@@ -140,9 +140,6 @@ func (u *tusUpload) patch(ctx context.Context) *failure {
 	if resp != nil {
 		defer resp.Body.Close()
 	}
-	if err != nil && dog.blame(nil) != nil {
-		return &failure{code: storage.CodeUnavailable, retry: true, text: "no answer from the project", cause: errNoAnswer}
-	}
 	if f := c.judge(ctx, resp, err, true); f != nil {
 		if f.status == http.StatusConflict || f.status == http.StatusNotFound || f.status == http.StatusGone || f.status == http.StatusLocked || f.status >= 500 {
 			f.retry = true // after a look at how much there is

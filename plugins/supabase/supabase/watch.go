@@ -186,9 +186,7 @@ func (s *stream) ask(ctx context.Context, args map[string]any) (changes, error) 
 		Floor int64  `json:"floor"`
 	}
 	if _, err := s.backend.caller.call(ctx, "changes", args, &answer); err != nil {
-		e := storage.AsError(err)
-		e.OutcomeUnknown = false
-		return changes{}, e
+		return changes{}, err
 	}
 	out := changes{position: position{answer.XID, answer.Seq, answer.Floor}, gap: answer.Gap, more: answer.More}
 	for _, e := range answer.Events {

@@ -73,15 +73,9 @@ func (v *value) fields(opts storage.PutOptions, prefix string) map[string]any {
 		prefix + "content_type": opts.ContentType, prefix + "metadata": opts.Metadata,
 		prefix + "condition": kind, prefix + "etag": etag,
 	}
-	if opts.Metadata == nil {
-		fields[prefix+"metadata"] = struct{}{}
-	}
-	switch {
-	case v.object != "":
+	if v.object != "" {
 		fields[prefix+"object"] = v.object
-	case len(v.inline) == 0:
-		fields[prefix+"value"] = "" // nil would be null
-	default:
+	} else {
 		fields[prefix+"value"] = v.inline // in base64
 	}
 	if opts.TTL > 0 {

@@ -70,7 +70,8 @@ func writerID(dir string) (uuid.UUID, error) {
 	}
 }
 
-// register begins a new epoch, unless the one given is over already. All doubts end with the old one.
+// register begins a new epoch, unless the one given is over already. All doubts
+// end with the old one.
 func (w *writer) register(ctx context.Context, after int64) error {
 	flight := w.flight.DoChan(fmt.Sprint(after), func() (any, error) {
 		if w.current() != after {
@@ -83,9 +84,7 @@ func (w *writer) register(ctx context.Context, after int64) error {
 			Epoch int64 `json:"epoch"`
 		}
 		if _, err := w.caller.call(ctx, "register", map[string]any{"p_writer": w.id}, &answer); err != nil {
-			e := storage.AsError(err)
-			e.OutcomeUnknown = false
-			return nil, e
+			return nil, err
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
